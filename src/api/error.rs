@@ -265,6 +265,7 @@ fn of_the_switch(error: &SwitchError) -> StatusCode {
         | SwitchError::UnderWay { .. }
         | SwitchError::Switched { .. }
         | SwitchError::None
+        | SwitchError::OfFleet
         | SwitchError::NotSwitched { .. }
         | SwitchError::Restart { .. }
         | SwitchError::Configuration { .. } => StatusCode::CONFLICT,

@@ -215,12 +215,19 @@ impl Context {
     /// models with the other one beside it.
     pub fn eyes_of(&self, client: &Client) -> Result<Eyes> {
         let models = client.models()?;
+        self.eyes_with(Some(models.in_use), models.beside)
+    }
+
+    /// The networks for photographs with one embedder, and maybe another one beside it.
+    pub fn eyes_with(&self, embedder: Option<String>, beside_name: Option<String>) -> Result<Eyes> {
         let (runtime, folder, mut settings) = self.sight(None)?;
-        settings.embedder = models.in_use;
+        if let Some(embedder) = embedder {
+            settings.embedder = embedder;
+        }
         let vision = open(&runtime, &folder, &settings)?;
         let (asked, threads) = (&settings.accelerators.embedder, settings.threads);
         let beside = |name: String| SecondEmbedder::open(&runtime, &folder, &name, asked, threads);
-        Ok(Eyes { vision, beside: models.beside.map(beside).transpose()? })
+        Ok(Eyes { vision, beside: beside_name.map(beside).transpose()? })
     }
 
     /// The same networks `count` times, each with one thread: for data sets, where photographs are processed in parallel. `embedder`

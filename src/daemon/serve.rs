@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use tokio::net::UnixListener;
 
 use super::connections::{self, Budget, ConnectionCounts, Listener};
-use super::fleet::DoorOrders;
+use super::fleet::{DoorOrders, Leader};
 use super::live::Watching;
 use super::metrics::{Metrics, Sources};
 use super::open::{Base, Broker, Parts};
@@ -164,7 +164,9 @@ fn join_fleet(
     let Some(fleet) = fleet else { return Ok(()) };
     let (queue, published) = (doors.queue.clone(), doors.published.clone());
     let orders = DoorOrders { queue, published, clock: base.clock.clone() };
-    fleet.start(base.tokio.handle(), leading.register.clone(), records.written.subscribe(), orders, rulebook.clone())
+    let leader = Leader::new(leading.register.clone(), leading.switch.clone(), base.to_main.clone());
+    let (register, written) = (leading.register.clone(), records.written.subscribe());
+    fleet.start(base.tokio.handle(), register, written, orders, rulebook.clone(), leader)
 }
 
 /// The page of metrics.

@@ -27,6 +27,8 @@ pub enum MainMessage {
     Ended { thread: ThreadId, failure: Option<String> },
     /// The store no longer holds what was read from it at the start, and only a restart can take that in.
     StoreChanged,
+    /// The fleet has gone over to another model, and only a restart can compare faces by it.
+    ModelChanged,
 }
 
 /// A thread: its role and, except for the one of its kind, the camera or door that it works for.
@@ -113,6 +115,7 @@ impl Threads {
                 Ok(MainMessage::StoreChanged) => {
                     bail!("the stage `store` failed: its contents are not those read at the start; restart usher")
                 }
+                Ok(MainMessage::ModelChanged) => bail!("the fleet has gone over to another model: restart usher"),
                 Ok(MainMessage::Ended { thread, failure: Some(failure) }) => {
                     bail!("the stage `{}` failed: {failure}", thread.label())
                 }

@@ -151,10 +151,10 @@ impl Reader {
         if record.gallery() != gallery {
             return Ok(Judged::unheard(Why::OtherGallery(record.gallery().clone())));
         }
+        if record.model() != model {
+            return Ok(Judged::unheard(Why::OtherModel(record.model().clone())));
+        }
         let (state, content) = match &record {
-            PeopleRecord::Person(person) if person.model != *model => {
-                return Ok(Judged::unheard(Why::OtherModel(person.model.clone())));
-            }
             PeopleRecord::Person(person) => (EntryState::Person, person.content()),
             PeopleRecord::Forgotten(_) => (EntryState::Forgotten, [0; 32]),
         };

@@ -12,12 +12,13 @@ use std::collections::HashSet;
 use uuid::Uuid;
 
 use super::digest::{Digest, DigestValue};
-use super::head::Head;
+use super::head::{Head, SetHead};
 use super::holding::{Birth, Entry, EntryState, Holding, Position, Step, Taken};
 use super::judged::{Incoming, Judged, MAX_ENTRIES, Outcome, Planned, Reader, Then, What, Why};
 use super::key::Epochs;
 use super::person::PeopleRecord;
 use super::signed::Body;
+use crate::domain::ModelId;
 
 /// People who are removed in one commit because their records were missing.
 const SWEPT_AT_ONCE: usize = 100;
@@ -131,6 +132,11 @@ impl<H: Holding> Replica<H> {
         if let (Some(position), None) = (self.position, &self.anew) {
             self.anew = Some(Anew { birth: position.birth, sequence: 0, seen: HashSet::new(), set_aside: 0 });
         }
+    }
+
+    /// Passes over the records up to a number: they are of another model, whose records are read elsewhere.
+    pub fn pass(&mut self, sequence: u64) {
+        self.move_to(sequence, 0);
     }
 
     /// Applies one record, as [`Replica::apply_all`].
@@ -293,7 +299,8 @@ impl<H: Holding> Replica<H> {
         if !missing.is_empty() {
             let mut without = self.digest.clone();
             missing.iter().for_each(|(uuid, entry)| without.remove(*uuid, entry.version, &entry.hash));
-            if !head.is_some_and(|head| self.is_of(head) && head.digest == without.value()) {
+            let told = head.and_then(|head| self.told_by(head));
+            if !told.is_some_and(|set| set.digest == without.value()) {
                 return Ok(Progress::WaitsForHead { missing: missing.len() as u64 });
             }
         }
@@ -328,11 +335,17 @@ impl<H: Holding> Replica<H> {
 
     /// Whether everything that the office had when it signed `head` is held, and nothing else.
     pub fn is_whole(&self, head: &Head) -> bool {
-        self.is_of(head) && head.count == self.count && head.digest == self.digest()
+        self.told_by(head).is_some_and(|set| set.count == self.count && set.digest == self.digest())
     }
 
-    fn is_of(&self, head: &Head) -> bool {
-        head.gallery == self.reader.gallery && head.model == self.reader.model
+    /// What a head says of the records of this model.
+    fn told_by(&self, head: &Head) -> Option<SetHead> {
+        (head.gallery == self.reader.gallery).then(|| head.set(&self.reader.model)).flatten()
+    }
+
+    /// The model whose records are held.
+    pub fn model(&self) -> &ModelId {
+        &self.reader.model
     }
 
     /// The digest of what is held.

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::index::Index;
 use super::person::{NewPerson, Person, Template};
 use super::{Gallery, GalleryError};
-use crate::domain::{Distance, Embedding, PersonId};
+use crate::domain::{Distance, Embedding, ModelId, PersonId};
 
 /// A person as the fleet's office wants them.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,7 +21,9 @@ pub struct FleetPerson {
     pub enabled: bool,
     pub valid_from: Option<SystemTime>,
     pub valid_until: Option<SystemTime>,
-    /// Of the model in use; may be empty. They replace the enrolled ones of that model. What was learned here stays.
+    /// The model in use, or the second one.
+    pub model: ModelId,
+    /// Of that model; may be empty. They replace the enrolled ones of that model. What was learned here stays.
     pub templates: Vec<Template>,
 }
 

@@ -14,7 +14,7 @@ use super::person::{Person, Template, unreadable};
 use super::record::{self, Kind, Stored};
 use super::sub_keys::sub_keys;
 use super::{Gallery, GalleryError, MAX_TEMPLATES};
-use crate::domain::PersonId;
+use crate::domain::{ModelId, PersonId};
 use crate::names;
 use crate::store::{Bytes, Change, Entry};
 
@@ -71,27 +71,31 @@ impl Gallery {
         }
     }
 
-    fn check_fleet_templates(&self, templates: &[Template]) -> Result<(), GalleryError> {
+    fn check_fleet_templates(&self, model: &ModelId, templates: &[Template]) -> Result<(), GalleryError> {
+        if *model != self.model {
+            return self.check_next(templates);
+        }
         if templates.len() > MAX_TEMPLATES {
             return Err(GalleryError::TooManyTemplates { count: templates.len() });
         }
         templates.iter().try_for_each(|template| self.check_model(&template.embedding))
     }
 
-    /// Whether the enrolled templates of the model in use are exactly these.
-    fn has_enrolled(&self, held: &[Entry], templates: &[Template]) -> bool {
-        let mut enrolled = held.iter().filter(|entry| self.is_enrolled_here(entry));
+    /// Whether the enrolled templates of a model are exactly these.
+    fn has_enrolled(&self, held: &[Entry], model: &ModelId, templates: &[Template]) -> bool {
+        let mut enrolled = held.iter().filter(|entry| self.is_enrolled_as(model, entry));
         let same = templates.iter().all(|template| {
             enrolled.next().is_some_and(|(key, value)| self.trees.read(key, value).is_ok_and(|kept| kept == *template))
         });
         same && enrolled.next().is_none()
     }
 
-    /// Whether it is an enrolled template of the model in use, or one that cannot be read.
-    fn is_enrolled_here(&self, (key, value): &Entry) -> bool {
+    /// Whether it is an enrolled template of a model. One that cannot be read counts as of the model in use.
+    fn is_enrolled_as(&self, model: &ModelId, (key, value): &Entry) -> bool {
+        let of = self.trees.model_of(value);
         record::kind_of(key) == Kind::Enrolled
             && !record::is_erased(value)
-            && self.trees.model_of(value).is_none_or(|model| model == self.model)
+            && of.map_or(*model == self.model, |of| of == *model)
     }
 }
 
@@ -101,10 +105,10 @@ impl FleetBatch<'_> {
     /// # Errors
     /// What is wanted does not fit, or the store cannot be read. Nothing was added.
     pub fn put(&mut self, wanted: FleetPerson) -> Result<FleetChange, GalleryError> {
-        let FleetPerson { uuid, adopt, person, enabled, valid_from, valid_until, templates } = wanted;
+        let FleetPerson { uuid, adopt, person, enabled, valid_from, valid_until, model, templates } = wanted;
         let gallery = self.gallery;
         let mut person = person.tidy()?;
-        gallery.check_fleet_templates(&templates)?;
+        gallery.check_fleet_templates(&model, &templates)?;
         if let (Some(from), Some(until)) = (valid_from, valid_until)
             && from >= until
         {
@@ -132,13 +136,13 @@ impl FleetBatch<'_> {
             Some(id) => {
                 let before = gallery.person(id)?;
                 let held = gallery.trees.templates_of(id)?;
-                let new = (!gallery.has_enrolled(&held, &templates)).then_some(templates.len());
-                if new.is_none() {
+                let new = (!gallery.has_enrolled(&held, &model, &templates)).then_some(templates.len());
+                if new.is_none() || model != gallery.model {
                     stored.created = before.created;
                 }
                 let encoded = encode(id, &stored)?;
                 if new.is_some() {
-                    self.erases |= self.leaving.add(gallery, &held, |entry| gallery.is_enrolled_here(entry))? > 0;
+                    self.erases |= self.leaving.add(gallery, &held, |entry| gallery.is_enrolled_as(&model, entry))? > 0;
                     self.templates.push((id, held, templates));
                 }
                 self.changes.push(gallery.trees.people.put(record::person_key(id), encoded));

@@ -47,6 +47,7 @@ fn open(store: &Store, dir: &std::path::Path, key: &StoreKey) -> Gallery {
 
 fn person(uuid: u128, name: &str, degrees: &[f32]) -> FleetPerson {
     FleetPerson {
+        model: ModelId::new("net"),
         uuid: Uuid::from_u128(uuid),
         adopt: None,
         person: NewPerson { name: name.into(), employee_id: None, groups: vec!["staff".into()] },

@@ -18,8 +18,10 @@ use crate::gallery::{
 use crate::ledger::LedgerError;
 use crate::store::{Change, Store, StoreError, Tree};
 
-/// The tree of entries, by uuid, and of the position.
+/// What the name of the tree of entries, by uuid, and of the position begins with. Each model has its own.
 const TREE: &str = "fleet";
+/// Entries that are deleted in one commit.
+const CLEARED_AT_ONCE: usize = 500;
 /// The key of the position. No uuid has this length.
 const POSITION: &[u8] = b"position";
 
@@ -38,20 +40,35 @@ pub enum FleetPeopleError {
     Json(#[from] serde_json::Error),
 }
 
-/// The people of a fleet, in a board's gallery and store.
+/// The people of a fleet in a board's gallery and store, with their templates of one model.
 pub struct FleetPeople {
     register: Register,
+    model: ModelId,
     store: Store,
     tree: Tree,
 }
 
 impl FleetPeople {
-    /// In the store of the register. Local changes of these people are refused from now on.
-    pub fn open(register: Register) -> Result<FleetPeople, FleetPeopleError> {
+    /// In the store of the register, with templates of the model in use, or of the second one. Local changes of these people are refused from now on.
+    pub fn open(register: Register, model: ModelId) -> Result<FleetPeople, FleetPeopleError> {
         let store = register.recorder.store().clone();
-        let tree = store.tree(TREE)?;
+        let tree = store.tree(&format!("{TREE} {model}"))?;
         register.gallery.set_fleet(true);
-        Ok(FleetPeople { register, store, tree })
+        Ok(FleetPeople { register, model, store, tree })
+    }
+
+    /// Forgets how far the records of a model were read, and what was held of them: its templates are being erased.
+    pub fn clear(register: &Register, model: &ModelId) -> Result<(), FleetPeopleError> {
+        let store = register.recorder.store();
+        let tree = store.tree(&format!("{TREE} {model}"))?;
+        let mut changes = Vec::new();
+        for entry in tree.iter() {
+            changes.push(tree.delete(&*entry?.0));
+        }
+        for part in changes.chunks(CLEARED_AT_ONCE) {
+            store.commit_in_background(part)?;
+        }
+        Ok(())
     }
 
     /// How many people of the fleet are in the gallery.
@@ -100,13 +117,19 @@ impl FleetPeople {
                 let own = self.register.gallery.person_of_fleet(*uuid).or(adopt);
                 let alike = self.alike(&templates, locals, own);
                 let enabled = enabled && !held;
-                let wanted = FleetPerson { uuid: *uuid, adopt, person, enabled, valid_from, valid_until, templates };
+                let model = self.model.clone();
+                let wanted =
+                    FleetPerson { uuid: *uuid, adopt, person, enabled, valid_from, valid_until, model, templates };
                 match batch.put(wanted) {
                     Ok(change) => {
                         changes.extend(received);
                         let note = note(&change, alike.as_ref());
                         let FleetChange { person, before, templates, .. } = change;
-                        let event = event(before.as_ref(), &person, templates, Actor::Fleet(by));
+                        let by = Actor::Fleet(by);
+                        let event = match before.is_none() || self.model == *self.register.gallery.model() {
+                            true => event(before.as_ref(), &person, templates, by),
+                            false => self.event_beside(before.as_ref(), &person, templates, by),
+                        };
                         Ok((Taken::Done { note }, event))
                     }
                     Err(error) if is_unfit(&error) => Ok((Taken::Unfit(error.to_string()), None)),
@@ -114,6 +137,20 @@ impl FleetPeople {
                 }
             }
         }
+    }
+
+    /// What is recorded about a change with templates of the second model.
+    fn event_beside(
+        &self,
+        before: Option<&Person>,
+        after: &Person,
+        templates: Option<usize>,
+        by: Actor,
+    ) -> Option<Event> {
+        event(before, after, None, by.clone()).or_else(|| {
+            let (templates, model) = (templates.filter(|count| *count > 0)?, self.model.clone());
+            Some(PeopleEvent::TemplatesMade { person: after.named().into(), model, templates, record: None, by }.into())
+        })
     }
 
     /// A person of this board alone, other than `own`, who has nearly one of these faces. Whether people of the fleet look alike, its office has asked.

@@ -3,6 +3,7 @@
 
 use anyhow::Result;
 
+use super::fleet::Disk;
 use super::{head, house};
 use crate::config::Config;
 use crate::domain::ModelId;
@@ -17,6 +18,12 @@ use crate::vision::manifest::{Manifest, Role};
 /// # Errors
 /// The switch's entry in the store cannot be read.
 pub fn in_force(config: &Config, store: &Store) -> Result<Config> {
+    let of_fleet = if config.fleet.enabled { Disk::open(store)?.model() } else { None };
+    if let Some(name) = of_fleet {
+        // What the office said counts more than the configuration.
+        let (config, state) = (with_embedder(config, &name), stored(store)?);
+        return Ok(with_embedder(&config, embedder_in_force(state.as_ref(), &name)));
+    }
     let state = stored(store)?;
     if state.is_none()
         && let Some(name) = stays(config, store)?

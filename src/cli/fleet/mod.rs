@@ -5,6 +5,7 @@ mod export;
 mod join;
 mod leaf;
 mod office;
+mod models;
 mod requests;
 mod rules;
 mod show;
@@ -19,10 +20,8 @@ use clap::{Args, Subcommand, ValueEnum};
 use super::context::Context;
 use super::enroll::photos::{Looked, look_at_all};
 use crate::fleet::{Board, Site};
-use crate::gallery::write_template;
 use crate::office::fleet::protocol::{Answer, CollectedRecord, Done, Enrolment, MAX_RECORDS, Position, Request};
-use crate::office::{Eyes, Gates};
-use crate::setup;
+use crate::office::Gates;
 
 /// Where the office keeps its files.
 pub const FOLDER: &str = "/var/lib/usher-office";
@@ -119,6 +118,7 @@ enum Act {
         json: bool,
     },
     Rules(rules::Rules),
+    Models(models::Models),
     /// Shut a board out
     ///
     /// The servers refuse it at once, and it gets no later key. What it holds already stays on it until it is erased there.
@@ -223,7 +223,7 @@ impl Fleet {
                 _ => unexpected(),
             },
             Act::Enroll(enroll) => {
-                let (request, json) = (enroll.request(context)?, enroll.json);
+                let (request, json) = (enroll.request(context, &ask)?, enroll.json);
                 show::done(&mut out, &done(ask(&request)?)?, json)
             }
             Act::People { site, json } => match ask(&Request::People { site })? {
@@ -253,6 +253,7 @@ impl Fleet {
                 show::done(&mut out, &done(ask(&Request::Lockdown { site, on, group })?)?, json)
             }
             Act::Rules(rules) => rules.run(&mut out, &ask),
+            Act::Models(models) => models.run(&mut out, &ask, context),
             Act::Revoke { board, json } => show::done(&mut out, &done(ask(&Request::Revoke { board })?)?, json),
             Act::Export(export) => export.run(&folder, &mut out),
             Act::Journal { board, json } => journal(&mut out, &ask, board.as_ref(), json),
@@ -307,11 +308,10 @@ fn why(
 
 impl Enroll {
     /// Looks at the photographs.
-    fn request(&self, context: &Context) -> Result<Request> {
-        let config = context.config_or_defaults()?;
-        let gates = setup::gates(&config)?;
+    fn request(&self, context: &Context, ask: &dyn Fn(&Request) -> Result<Answer>) -> Result<Request> {
+        let models = models::status(ask, &self.site)?;
+        let (mut eyes, gates) = models::eyes(&models, context)?;
         let gates = if self.force { Gates { min_length: None, ..gates } } else { gates };
-        let mut eyes = Eyes { vision: context.eyes(None)?, beside: None };
         let Looked { templates, taken, refused } = look_at_all(&self.photos, &mut eyes, &gates, self.largest)?;
         for (file, why) in &refused {
             note!("not taken: {file}: {why}");
@@ -319,14 +319,15 @@ impl Enroll {
         let Some(first) = templates.first() else {
             bail!("nobody was enrolled: no photograph for {} could be used", self.name)
         };
+        let (own, other) = models::separate(&templates, &models);
         Ok(Request::Enroll(Enrolment {
             site: self.site.clone(),
             name: self.name.clone(),
             employee_id: self.id.clone(),
             groups: self.groups.clone(),
             model: first.embedding.model().to_string(),
-            templates: templates.iter().map(write_template).collect(),
-            beside: Vec::new(),
+            templates: own,
+            beside: other,
             labels: taken,
             force: self.force,
         }))

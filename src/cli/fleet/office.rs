@@ -18,6 +18,7 @@ use crate::fleet::carrier::Carrier;
 use crate::fleet::{Board, BoardKey, Site};
 use crate::office::fleet::{Book, Collected};
 use crate::setup::fleet::{OfficeFiles, Pushed};
+use crate::setup::models::Configured;
 use crate::setup::{self, house};
 use crate::store::Store;
 
@@ -47,6 +48,7 @@ impl RunOffice {
         let near_enough = house::near_enough(&config, &setup::embedder(&config)?, None)?;
         let mut book = Book::open(&store, &folder.join(KEYS), files.fleet, files.key.clone(), near_enough)?;
         book.decides = config.fleet.requests == FleetRequests::Ask;
+        book = book.with_catalogue(Arc::new(Configured(config.clone())));
         let collected = Collected::open(&store)?;
         let issuer = Box::new(FilesIssuer(files.clone()));
         let clock = Arc::new(SystemClock::new());

@@ -86,6 +86,11 @@ pub fn status(out: &mut impl Write, status: &OfficeStatus) -> Result<()> {
         let Some(trouble) = board.said.as_ref().and_then(|said| said.rules_trouble.as_ref()) else { continue };
         writeln!(out, "{}", toned(Tone::Bad, &format!("{} does not go by the newest rules: {trouble}", board.board)))?;
     }
+    for board in status.boards.iter().filter(|board| !board.revoked) {
+        let Some(trouble) = board.said.as_ref().and_then(|said| said.models_trouble.as_ref()) else { continue };
+        let trouble = format!("{} does not follow its site to another model: {trouble}", board.board);
+        writeln!(out, "{}", toned(Tone::Bad, &trouble))?;
+    }
     Ok(())
 }
 

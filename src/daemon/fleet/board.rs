@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use super::astray::Astray;
 use super::lockdown::DoorOrders;
+use super::models::{Beside, Leader};
 use super::state::{Connection, FleetState};
 use crate::daemon::fleet_office::lost;
 use crate::daemon::rulebook::Rulebook;
@@ -110,6 +111,9 @@ pub struct BoardTask {
     pub astray: Astray,
     /// The last answers that were read, by their sequence.
     pub answers: u64,
+    /// The records of the site's other model.
+    pub beside: Option<Beside>,
+    pub leader: Leader,
 }
 
 impl BoardTask {
@@ -160,6 +164,7 @@ impl BoardTask {
         let mut answers = carrier.watch(&Subject::answers(&site, &board)).await?;
         self.read_rules().await?;
         self.read_keys().await?;
+        self.follow_models().await?;
         self.read_people().await?;
         self.read_head().await?;
         if self.state.standing().connection != Connection::Online {
@@ -171,7 +176,7 @@ impl BoardTask {
         self.read_answers().await?;
         self.send_requests(Which::All).await?;
         self.send_journal().await?;
-        let mut connection = carrier.link();
+        let (mut connection, began) = (carrier.link(), Instant::now());
         loop {
             tokio::select! {
                 biased;
@@ -187,7 +192,12 @@ impl BoardTask {
                     self.send_journal().await?;
                     self.report().await?;
                 }
-                () = rules.changed() => if self.read_rules().await? { self.report().await? },
+                () = rules.changed() => if self.read_rules().await? {
+                    if self.follow_models().await? {
+                        self.read_people().await?;
+                    }
+                    self.report().await?;
+                },
                 () = keys.changed() => if self.read_keys().await? {
                     self.read_people().await?;
                     self.report().await?;
@@ -206,6 +216,9 @@ impl BoardTask {
                     // The journal is gone: the daemon ends.
                     Err(_) => std::future::pending().await,
                 },
+                () = tokio::time::sleep_until(self.leader.restart.unwrap_or(began)), if self.leader.restart.is_some() => {
+                    self.restart();
+                }
                 () = std::future::ready(()), if self.more_records => {
                     self.send_journal().await?;
                     if !self.more_records {
@@ -384,6 +397,7 @@ impl BoardTask {
             self.with_replica(|replica| (replica.digest().to_string(), replica.position())).await?;
         let (standing, state) = (self.state.standing(), self.state.clone());
         let waiting = spawn_blocking(move || state.reader.waiting()).await??;
+        let beside = self.report_beside().await?;
         let said = BoardReport {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             model: self.identity.model.to_string(),
@@ -402,6 +416,8 @@ impl BoardTask {
             doors: self.rulebook.own().doors.iter().map(|door| door.name.clone()).take(MOST_DOORS).collect(),
             at_ms: self.now_ms(),
             clock_ahead_ms: None,
+            beside,
+            models_trouble: self.leader.trouble.clone(),
         };
         self.told_waiting = said.waiting;
         let payload = serde_json::to_vec(&said).unwrap_or_default();

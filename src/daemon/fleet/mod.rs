@@ -4,6 +4,7 @@
 //! - `board`: the task at the servers; `people`: how it takes people; `astray`: when it reads everything again
 //! - `access`: who may pass by the rules of the site
 //! - `asking`: what it asks of the office
+//! - `models`: following the site from one model to another
 //! - `lockdown`: orders to the doors
 
 mod access;
@@ -11,6 +12,9 @@ mod asking;
 mod astray;
 mod board;
 mod lockdown;
+mod models;
+#[cfg(test)]
+mod models_tests;
 mod people;
 mod state;
 
@@ -39,6 +43,7 @@ use astray::Astray;
 use board::{BoardTask, Identity};
 
 pub use lockdown::DoorOrders;
+pub use models::Leader;
 pub use state::{Connection, FleetState};
 
 /// The name of the fleet's reader of the journal.
@@ -132,6 +137,7 @@ impl Joined {
         written: watch::Receiver<u64>,
         doors: DoorOrders,
         rulebook: Arc<Rulebook>,
+        leader: Leader,
     ) -> Result<()> {
         let Some(kept) = self.kept.lock().unwrap_or_else(PoisonError::into_inner).take() else { return Ok(()) };
         let membership = self.membership.clone();
@@ -151,7 +157,8 @@ impl Joined {
             model: identity.model.clone(),
             office: identity.office,
         };
-        let people = FleetPeople::open(register.clone()).context("the people of the fleet cannot be read")?;
+        let model = identity.model.clone();
+        let people = FleetPeople::open(register.clone(), model).context("the people of the fleet cannot be read")?;
         let replica = Replica::open(reader, people).context("the people of the fleet cannot be read")?;
         let state = self.state.clone();
         tokio.spawn(async move {
@@ -177,6 +184,8 @@ impl Joined {
                 read_all: false,
                 astray: Astray::default(),
                 answers: 0,
+                beside: None,
+                leader,
             };
             task.run().await;
         });

@@ -8,7 +8,9 @@ use tokio::task::{JoinError, spawn_blocking};
 use tokio::time::{Instant, timeout_at};
 
 use super::desk::{IssuerError, LinkState, Office, Revoked};
+use super::models;
 use super::rules::{checked, in_words, with_notes};
+use crate::domain::ModelId;
 use crate::fleet::{AccessText, Board, BoardKey, Gallery, Lockdown, SealedError, Site};
 use crate::office::fleet::key_file::hex;
 use crate::office::fleet::protocol::{
@@ -100,6 +102,7 @@ async fn carry_out(office: &Arc<Office>, request: Request, by: String) -> Result
             });
             Answer::Rules { access: found.ok_or(Refused::NoSite(site))? }
         }
+        Request::Models { site, act } => models::carry_out(office, site, act, by).await?,
         Request::Invite { site, board } => Answer::Token { token: invite(office, site, board, at_ms).await? },
         Request::Leaf { site, server, replace } => leaf(office, &site, &server, replace).await?,
         Request::Revoke { board } => {
@@ -207,7 +210,7 @@ pub async fn revoke(office: &Arc<Office>, board: &Board) -> Result<Revoked, Refu
     Ok(revoked)
 }
 
-async fn changed<T: Send + 'static>(
+pub(super) async fn changed<T: Send + 'static>(
     office: &Arc<Office>,
     work: impl FnOnce(&mut Book) -> Result<T, BookError> + Send + 'static,
 ) -> Result<T, Refused> {
@@ -215,7 +218,7 @@ async fn changed<T: Send + 'static>(
 }
 
 /// What is reported of a change: whether it was sent, and which boards of the site have confirmed it.
-async fn done(office: &Arc<Office>, site: &Site, what: String, confirms: fn(&Book, &BoardRow, &Site) -> bool) -> Done {
+pub(super) async fn done(office: &Arc<Office>, site: &Site, what: String, confirms: fn(&Book, &BoardRow, &Site) -> bool) -> Done {
     let sent = wait_until_sent(office).await;
     let until = Instant::now() + CONFIRMED_WITHIN;
     let mut heard = office.heard.subscribe();
@@ -274,7 +277,7 @@ fn proof(forgotten: &Forgotten, erased_records: u64) -> Proof {
     }
 }
 
-fn follows_rules(book: &Book, row: &BoardRow, site: &Site) -> bool {
+pub(super) fn follows_rules(book: &Book, row: &BoardRow, site: &Site) -> bool {
     let version = book.rules.get(site).map_or(0, |rules| rules.body.version);
     row.said.as_ref().is_some_and(|said| said.rules >= version)
 }
@@ -332,13 +335,18 @@ fn status(office: &Arc<Office>) -> Result<OfficeStatus, KeptError> {
     }))
 }
 
-fn rows_of_boards(office: &Arc<Office>) -> Result<Vec<BoardRow>, KeptError> {
+pub(super) fn rows_of_boards(office: &Arc<Office>) -> Result<Vec<BoardRow>, KeptError> {
     let (now_ms, reports) = (i64::try_from(office.now_ms()).unwrap_or(i64::MAX), office.reports());
     let mut rows = office.with(|book| {
         let row = |(board, kept): (&Board, &KeptBoard)| {
             let report = reports.get(board);
-            let digest = book.galleries.get(&Gallery::from(&kept.site)).map(|people| people.digest.value());
-            let whole = report.zip(digest).is_some_and(|(report, digest)| report.said.digest == digest.to_string());
+            let people = book.galleries.get(&Gallery::from(&kept.site));
+            let whole = report.zip(people).is_some_and(|(report, people)| {
+                // Before anybody is enrolled, no model is known.
+                let set = people.set(&ModelId::new(&report.said.model)).map(|(_, digest)| digest.value());
+                let digest = set.or_else(|| people.entries.is_empty().then(|| people.digest.value()));
+                digest.is_some_and(|digest| report.said.digest == digest.to_string())
+            });
             BoardRow {
                 board: board.to_string(),
                 site: kept.site.to_string(),

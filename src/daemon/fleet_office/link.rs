@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use super::desk::{LinkState, Office, Report};
 use super::reconcile::{Servers, galleries, subject, touched};
 use super::term::{Term, TermError};
-use super::{places, requests};
+use super::{models, places, requests};
 use crate::fleet::carrier::{
     self, Carrier, CarrierError, MAX_READ, Message, Stored, Stream, StreamState, Subject, board_of,
 };
@@ -151,6 +151,7 @@ impl AtServers {
                     more = self.collect().await?;
                     self.ask_for_missed().await?;
                     self.revoke_unused().await?;
+                    models::advance(&self.office).await?;
                     if self.made_anew().await? {
                         return Ok(());
                     }

@@ -11,6 +11,7 @@
 mod answers;
 mod desk;
 mod link;
+mod models;
 mod page;
 #[cfg(test)]
 mod page_tests;
@@ -25,6 +26,10 @@ mod term;
 mod tests;
 
 pub use desk::{Invitation, Issuer, IssuerError, Leaf, Office, Revoked, Revoking};
+#[cfg(test)]
+pub use answers::answer;
+#[cfg(test)]
+pub use link::keep;
 pub use link::lost;
 pub use page::OfficeApi;
 pub use report::report;

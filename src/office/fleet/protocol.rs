@@ -35,6 +35,8 @@ pub enum Request {
     PushRules { site: Site, rules: Option<AccessText> },
     /// Who may pass at a site, as it was said last.
     Rules { site: Site },
+    /// Leads a site to another model.
+    Models { site: Site, act: ModelsAct },
     /// A token for one board.
     Invite { site: Site, board: Board },
     /// The files of a leaf server for a site.
@@ -57,6 +59,46 @@ pub enum Request {
     Refuse { who: String, why: String },
     /// Collected records, oldest first.
     Journal { board: Option<Board>, after: Option<Position> },
+}
+
+/// What is to be done about a site's models.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum ModelsAct {
+    /// How far it is.
+    Status,
+    /// Begins the way to a model of the manifest, or changes its settings.
+    Switch {
+        to: String,
+        /// The site goes over once this many of a hundred people have templates of the new model.
+        share: u8,
+        /// Or after this moment, in milliseconds since 1970.
+        after_ms: Option<u64>,
+        /// Whether doors make templates of the new model.
+        learn: bool,
+    },
+    /// Stays with the old model, or goes back to it.
+    Cancel,
+    /// Drops the old records, although boards may still compare by them.
+    Finish,
+    /// Gives somebody who is enrolled templates of the new model from photographs.
+    Photographs(Photographs),
+}
+
+/// Templates of the new model for somebody who is enrolled.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Photographs {
+    /// The name, employee id or uuid.
+    pub name: String,
+    /// Of the new model, as [`crate::gallery::write_template`] writes them.
+    pub templates: Vec<Vec<u8>>,
+    /// The same faces by the model in force.
+    pub proof: Vec<Vec<u8>>,
+    /// What each template was made from.
+    pub labels: Vec<String>,
+    /// Take them even if they do not look like the person.
+    pub force: bool,
 }
 
 /// Somebody to be enrolled.
@@ -108,6 +150,7 @@ pub enum Answer {
         still_admitted: Option<String>,
     },
     Status(OfficeStatus),
+    Models(ModelsStatus),
     People {
         people: Vec<PersonRow>,
     },
@@ -196,6 +239,53 @@ pub struct SiteRow {
     pub access: u64,
 }
 
+/// The models of a site.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelsStatus {
+    /// The name of the model in force; `None` while the office's own is.
+    pub current: Option<String>,
+    /// The name of the model whose templates are kept besides.
+    pub beside: Option<String>,
+    /// The way to another model, if the site is on one.
+    pub roll: Option<RollRow>,
+    /// The site's boards that were not revoked.
+    pub boards: Vec<BoardModel>,
+}
+
+/// The way of a site to another model.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RollRow {
+    pub from: String,
+    pub to: String,
+    /// Whether the site has gone over. Boards follow.
+    pub switched: bool,
+    /// The site goes over once this many of a hundred people have templates of the new model.
+    pub share: u8,
+    /// Or after this moment, in milliseconds since 1970.
+    pub after_ms: Option<u64>,
+    /// Whether doors make templates of the new model.
+    pub learn: bool,
+    pub by: String,
+    /// People who may enter and have templates of the new model.
+    pub moved: usize,
+    /// The names of the others who may enter.
+    pub left: Vec<String>,
+}
+
+/// The model of a board.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BoardModel {
+    pub board: String,
+    /// The id of the model that it compares by; `None` if it was not heard.
+    pub model: Option<String>,
+    /// Whether that is the one in force at the site.
+    pub follows: bool,
+    /// What it holds of the other one.
+    pub beside: Option<BesideReport>,
+    /// Why it does not follow, in words.
+    pub trouble: Option<String>,
+}
+
 /// A board.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BoardRow {
@@ -271,6 +361,22 @@ pub struct BoardReport {
     /// Its clock when it said so, in milliseconds since 1970.
     pub at_ms: i64,
     pub clock_ahead_ms: Option<i64>,
+    /// The records of the other model, while the site goes over from one to another.
+    #[serde(default)]
+    pub beside: Option<BesideReport>,
+    /// Why the board does not follow its site to another model, in words.
+    #[serde(default)]
+    pub models_trouble: Option<String>,
+}
+
+/// What a board holds of the other model.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct BesideReport {
+    pub model: String,
+    /// The number of records.
+    pub count: u64,
+    /// Whether the newest head says that they are all.
+    pub whole: bool,
 }
 
 /// Somebody who is enrolled.

@@ -10,7 +10,7 @@ pub mod state;
 #[cfg(test)]
 mod tests;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::SystemTime;
 
 use jiff::Timestamp;
@@ -115,6 +115,8 @@ pub enum SwitchError {
     Switched { from: String, to: String },
     #[error("no switch is under way")]
     None,
+    #[error("the people here are a fleet's: its office switches the models of the site (usher fleet models switch, there)")]
+    OfFleet,
     #[error("faces are still compared by {from}: nothing is erased before the switch, or before it is cancelled")]
     NotSwitched { from: String },
     #[error(
@@ -136,13 +138,18 @@ impl From<GalleryError> for SwitchError {
     }
 }
 
+/// Is told who has templates of the new model from a visit, of which model, and the number of the grant.
+pub type Told = Box<dyn Fn(PersonId, &ModelId, u64) + Send + Sync>;
+
 /// The switch of the open store.
 pub struct Switch {
     register: Register,
     recorder: Arc<Recorder>,
     catalogue: Arc<dyn Catalogue>,
-    /// `[models] embedder`, as read at the start.
-    configured: String,
+    /// `[models] embedder`, as read at the start, or the model that the fleet has gone over to.
+    configured: RwLock<String>,
+    /// Is told of templates that visits became.
+    told: OnceLock<Told>,
     tree: Tree,
     tallies: Tallies,
     state: RwLock<Option<SwitchState>>,
@@ -175,7 +182,8 @@ impl Switch {
             register,
             recorder,
             catalogue,
-            configured: configured.to_owned(),
+            configured: RwLock::new(configured.to_owned()),
+            told: OnceLock::new(),
             acting: Mutex::new(()),
         };
         if let Err(error) = switch.set_beside() {
@@ -201,7 +209,28 @@ impl Switch {
         let running = self.register.gallery().model().clone();
         let of_state =
             self.state().and_then(|state| [state.from, state.to].into_iter().find(|side| side.model == running));
-        of_state.map(|side| side.name).or_else(|| self.catalogue.name_of(&running)).unwrap_or(self.configured.clone())
+        of_state.map(|side| side.name).or_else(|| self.catalogue.name_of(&running)).unwrap_or_else(|| self.configured())
+    }
+
+    /// The model that is used after the switch.
+    fn configured(&self) -> String {
+        self.configured.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Sets which model is used after the switch: the one that the fleet has gone over to counts more than the configuration.
+    pub fn set_configured(&self, name: &str) {
+        name.clone_into(&mut self.configured.write().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Has somebody told of templates that visits become. Only the first call counts.
+    pub fn tell(&self, told: Told) {
+        drop(self.told.set(told));
+    }
+
+    /// In a fleet, its office alone leads people from one model to another.
+    fn require_lead(&self, by: &Actor) -> Result<(), SwitchError> {
+        let in_fleet = self.register.gallery().people_of_fleet() > 0 && !matches!(by, Actor::Fleet(_));
+        if in_fleet { Err(SwitchError::OfFleet) } else { Ok(()) }
     }
 
     /// The model whose templates are kept and made beside those in use.
@@ -223,6 +252,7 @@ impl Switch {
     /// Begins a switch, or changes the settings of the one that is under way.
     pub fn begin(&self, order: SwitchOrder, by: Actor, now: SystemTime) -> Result<SwitchState, SwitchError> {
         let _acting = self.acting();
+        self.require_lead(&by)?;
         let card = self.catalogue.card(&order.to)?;
         if let NearEnough::Fixed(distance) = card.near_enough {
             return Err(SwitchError::FixedDistance { distance, name: card.name });
@@ -283,6 +313,7 @@ impl Switch {
     /// Stays with the old model, or goes back to it at the daemon's next start. Nothing is erased.
     pub fn cancel(&self, by: Actor) -> Result<SwitchState, SwitchError> {
         let _acting = self.acting();
+        self.require_lead(&by)?;
         let state = self.state().ok_or(SwitchError::None)?;
         match state.phase {
             Phase::Begun | Phase::Switched => {}
@@ -301,6 +332,7 @@ impl Switch {
     /// Ends the switch: erases the templates of the model that is not in force, as those of a removed person. Returns how many.
     pub fn finish(&self, by: Actor) -> Result<usize, SwitchError> {
         let _acting = self.acting();
+        self.require_lead(&by)?;
         let mut state = self.state().ok_or(SwitchError::None)?;
         let Some((kept, removed)) = state.outcome() else {
             return Err(SwitchError::NotSwitched { from: state.from.name });
@@ -309,8 +341,9 @@ impl Switch {
         if *running != kept.model {
             return Err(SwitchError::Restart { running: running.clone(), kept: kept.name.clone() });
         }
-        if self.configured != kept.name {
-            return Err(SwitchError::Configuration { configured: self.configured.clone(), kept: kept.name.clone() });
+        let configured = self.configured();
+        if configured != kept.name {
+            return Err(SwitchError::Configuration { configured, kept: kept.name.clone() });
         }
         if matches!(state.phase, Phase::Switched | Phase::Cancelled) {
             let counts = self.register.gallery().models()?;
@@ -358,7 +391,11 @@ impl Switch {
         }
         let by = Actor::System(SystemAct::LearnFromVisit);
         let order = Move { person, templates: views, labels: Vec::new(), force: false, record: Some(record), by };
-        Ok(Some(self.register.move_person(order)?))
+        let moved = self.register.move_person(order)?;
+        if let (Some(told), Some(model)) = (self.told.get(), self.register.gallery().next_model()) {
+            told(person, &model, record);
+        }
+        Ok(Some(moved))
     }
 
     /// Counts what the new model says of a view of a person who was let in and has moved. `None` if the switch no longer asks for it.

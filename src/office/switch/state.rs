@@ -31,6 +31,8 @@ pub enum After {
     All,
     /// After this moment, with those who have moved by then.
     At(Timestamp),
+    /// At the next start in any case, with those who have moved by then: the fleet has gone over.
+    Now,
 }
 
 impl After {
@@ -40,6 +42,7 @@ impl After {
             After::Asked => None,
             After::All => Some("all".to_owned()),
             After::At(at) => Some(at.to_string()),
+            After::Now => Some("now".to_owned()),
         }
     }
 }
@@ -147,6 +150,7 @@ impl SwitchState {
         let reached = match self.after {
             After::Asked => false,
             After::All => left == 0,
+            After::Now => true,
             After::At(at) => known && Timestamp::try_from(now).is_ok_and(|now| now >= at),
         };
         self.phase == Phase::Begun && reached
@@ -192,7 +196,7 @@ mod tests {
     #[test]
     fn the_stored_form_is_read_back_and_another_version_is_refused() {
         for phase in PHASES {
-            for after in [After::Asked, After::All, After::At(Timestamp::UNIX_EPOCH)] {
+            for after in [After::Asked, After::All, After::At(Timestamp::UNIX_EPOCH), After::Now] {
                 let state = SwitchState { after, learn: true, ..state(phase) };
                 assert_eq!(SwitchState::read(&state.write()).unwrap(), state);
             }
@@ -212,6 +216,7 @@ mod tests {
         assert!(due(moment, Phase::Begun, at, true, 9) && !due(moment, Phase::Begun, at, false, 0));
         assert!(!due(moment, Phase::Begun, at - Duration::from_secs(1), true, 0));
         assert!(!due(After::Asked, Phase::Begun, at, true, 0));
+        assert!(due(After::Now, Phase::Begun, at, false, 9) && !due(After::Now, Phase::Cancelled, at, true, 0));
         for phase in PHASES.into_iter().filter(|phase| *phase != Phase::Begun) {
             assert!(!due(After::All, phase, at, true, 0), "{phase:?}");
         }

@@ -7,6 +7,7 @@ use crate::store::{Change, Store, StoreError, Tree};
 const RULES: &str = "rules";
 const ACCESS: &str = "access";
 const HEAD: &str = "head";
+const MODEL: &str = "model";
 
 /// The tree of what is kept.
 #[derive(Clone)]
@@ -54,6 +55,17 @@ impl Disk {
     /// Keeps the newest head.
     pub fn keep_head(&self, signed: &[u8]) -> Result<(), StoreError> {
         self.store.commit(&[self.tree.put(HEAD, signed)])
+    }
+
+    /// Keeps the name of the embedder that the fleet has gone over to; it counts more than the configured one.
+    pub fn keep_model(&self, name: &str) -> Result<(), StoreError> {
+        self.store.commit(&[self.tree.put(MODEL, name)])
+    }
+
+    /// The embedder that the fleet has gone over to; `None` if it never did.
+    pub fn model(&self) -> Option<String> {
+        let name = self.tree.get(MODEL).unwrap_or_default()?;
+        String::from_utf8(name.to_vec()).ok().filter(|name| !name.is_empty())
     }
 
     fn read<T: Body>(&self, key: &str, office: &OfficePublic, fleet: FleetId) -> Option<T> {
