@@ -16,7 +16,7 @@ use super::{DoorOrders, FleetState, Leader};
 use crate::access::NearEnough;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
-use crate::daemon::fleet_office::{Invitation, Issuer, IssuerError, Office, Revoked, Revoking, answer, keep};
+use crate::daemon::fleet_office::{Invitation, Issuer, IssuerError, Leaf, Office, Revoked, Revoking, answer, keep};
 use crate::daemon::published_doors::PublishedDoors;
 use crate::daemon::rulebook::Rulebook;
 use crate::daemon::threads::MainMessage;
@@ -41,6 +41,10 @@ struct NoServers;
 
 impl Issuer for NoServers {
     fn invite(&self, _: &Site, _: &Board, _: &BoardKey) -> Result<Invitation, IssuerError> {
+        Err(IssuerError("not here".into()))
+    }
+
+    fn leaf(&self, _: &Site, _: &str, _: bool) -> Result<Leaf, IssuerError> {
         Err(IssuerError("not here".into()))
     }
 

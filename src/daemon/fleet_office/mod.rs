@@ -6,7 +6,7 @@
 //! - `places`: the streams of places
 //! - `page`: the page over the fleet, and the API that it asks; `report`: the API over the records and people of all boards
 //! - `requests`: what boards ask
-//! - `socket`: the process and the commands' socket; `answers` carries out what they ask; `rules`: the rules of a site
+//! - `socket`: the process and the commands' socket; `answers` carries out what they ask; `rules`: the rules of a site; `models`: the models of sites
 
 mod answers;
 mod desk;

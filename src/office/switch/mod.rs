@@ -10,7 +10,7 @@ pub mod state;
 #[cfg(test)]
 mod tests;
 
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::SystemTime;
 
 use jiff::Timestamp;
@@ -138,9 +138,6 @@ impl From<GalleryError> for SwitchError {
     }
 }
 
-/// Is told who has templates of the new model from a visit, of which model, and the number of the grant.
-pub type Told = Box<dyn Fn(PersonId, &ModelId, u64) + Send + Sync>;
-
 /// The switch of the open store.
 pub struct Switch {
     register: Register,
@@ -148,8 +145,6 @@ pub struct Switch {
     catalogue: Arc<dyn Catalogue>,
     /// `[models] embedder`, as read at the start, or the model that the fleet has gone over to.
     configured: RwLock<String>,
-    /// Is told of templates that visits became.
-    told: OnceLock<Told>,
     tree: Tree,
     tallies: Tallies,
     state: RwLock<Option<SwitchState>>,
@@ -183,7 +178,6 @@ impl Switch {
             recorder,
             catalogue,
             configured: RwLock::new(configured.to_owned()),
-            told: OnceLock::new(),
             acting: Mutex::new(()),
         };
         if let Err(error) = switch.set_beside() {
@@ -220,11 +214,6 @@ impl Switch {
     /// Sets which model is used after the switch: the one that the fleet has gone over to counts more than the configuration.
     pub fn set_configured(&self, name: &str) {
         name.clone_into(&mut self.configured.write().unwrap_or_else(PoisonError::into_inner));
-    }
-
-    /// Has somebody told of templates that visits become. Only the first call counts.
-    pub fn tell(&self, told: Told) {
-        drop(self.told.set(told));
     }
 
     /// In a fleet, its office alone leads people from one model to another.
@@ -391,11 +380,7 @@ impl Switch {
         }
         let by = Actor::System(SystemAct::LearnFromVisit);
         let order = Move { person, templates: views, labels: Vec::new(), force: false, record: Some(record), by };
-        let moved = self.register.move_person(order)?;
-        if let (Some(told), Some(model)) = (self.told.get(), self.register.gallery().next_model()) {
-            told(person, &model, record);
-        }
-        Ok(Some(moved))
+        Ok(Some(self.register.move_person(order)?))
     }
 
     /// Counts what the new model says of a view of a person who was let in and has moved. `None` if the switch no longer asks for it.
