@@ -50,6 +50,21 @@ impl Register {
         Ok(requests.ask(id, wish, by, self.recorder.wall())?)
     }
 
+    /// The changes that ask the office to take the templates of `model` that a person of the fleet gets from the visit of a record with the same commit.
+    /// None for others.
+    pub(super) fn ask_for_templates(
+        &self,
+        person: &Person,
+        model: &ModelId,
+        record: u64,
+        by: &Actor,
+    ) -> Result<Vec<Change>, OfficeError> {
+        let (Some((requests, _)), Some(uuid)) = (&self.fleet, person.uuid) else { return Ok(Vec::new()) };
+        let id = AskedId { kind: RequestKind::Templates, uuid };
+        let wish = Wish::Templates { person: person.id, model: model.clone(), record };
+        Ok(requests.ask(id, wish, by, self.recorder.wall())?)
+    }
+
     /// Disables a person of the fleet at this board at once, and asks the office to do so everywhere; or takes that back, unless the office has done it
     /// already.
     pub(super) fn set_enabled_of_fleet(

@@ -88,7 +88,8 @@ impl Board {
         let gallery = Arc::new(Gallery::open(&store, &Arc::new(Ring::plain()), ModelId::new("net"), 2).unwrap());
         let recorder = Arc::new(Recorder::new(&store, Journal::open(&store).unwrap(), Arc::new(SystemClock::new())));
         let register = Register::new(gallery.clone(), recorder, NearEnough::Fixed(Distance(0.1)));
-        let mut replica = Replica::open(office.reader(), FleetPeople::open(register.clone(), ModelId::new("net")).unwrap()).unwrap();
+        let mut replica =
+            Replica::open(office.reader(), FleetPeople::open(register.clone(), ModelId::new("net")).unwrap()).unwrap();
         if replica.position().is_none() {
             replica.begin(Birth(1), 0);
             replica.caught_up(None).unwrap();

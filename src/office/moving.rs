@@ -53,11 +53,15 @@ impl Register {
         }
         let count = next.len();
         let prepared = self.gallery().prepare_next(person, &next)?;
-        let made = |person| {
-            let model = model.unwrap_or_else(|| self.gallery().model().clone());
-            Event::People(PeopleEvent::TemplatesMade { person, model, templates: count, record, by })
+        let model = model.unwrap_or_else(|| self.gallery().model().clone());
+        let asked = match record {
+            Some(record) => self.ask_for_templates(prepared.person(), &model, record, &by)?,
+            None => Vec::new(),
         };
-        self.write(prepared, made)
+        let person = prepared.person().named().into();
+        let event = Event::People(PeopleEvent::TemplatesMade { person, model, templates: count, record, by });
+        self.recorder.record_change(&event, &[prepared.changes(), &asked].concat())?;
+        Ok(prepared.finish()?)
     }
 
     /// Separates templates of the second model from the others.

@@ -4,8 +4,8 @@ mod client;
 mod export;
 mod join;
 mod leaf;
-mod office;
 mod models;
+mod office;
 mod requests;
 mod rules;
 mod show;
@@ -20,8 +20,8 @@ use clap::{Args, Subcommand, ValueEnum};
 use super::context::Context;
 use super::enroll::photos::{Looked, look_at_all};
 use crate::fleet::{Board, Site};
-use crate::office::fleet::protocol::{Answer, CollectedRecord, Done, Enrolment, MAX_RECORDS, Position, Request};
 use crate::office::Gates;
+use crate::office::fleet::protocol::{Answer, CollectedRecord, Done, Enrolment, MAX_RECORDS, Position, Request};
 
 /// Where the office keeps its files.
 pub const FOLDER: &str = "/var/lib/usher-office";

@@ -112,12 +112,7 @@ struct Photos {
 }
 
 impl Models {
-    pub fn run(
-        self,
-        out: &mut impl Write,
-        ask: &dyn Fn(&Request) -> Result<Answer>,
-        context: &Context,
-    ) -> Result<()> {
+    pub fn run(self, out: &mut impl Write, ask: &dyn Fn(&Request) -> Result<Answer>, context: &Context) -> Result<()> {
         let (site, act, json) = match self.act {
             Act::Status { site, json } => return print(out, &status(ask, &site)?, json),
             Act::Switch { name, site, share, after, learn, json } => {
@@ -232,7 +227,10 @@ fn print_roll(out: &mut impl Write, roll: &RollRow) -> Result<()> {
     let RollRow { from, to, switched, share, after_ms, learn, by, moved, left } = roll;
     let all = moved + left.len();
     match switched {
-        true => writeln!(out, "gone over from {from} to {to}, by {by}: {moved} of {all} people who may enter have templates of it")?,
+        true => writeln!(
+            out,
+            "gone over from {from} to {to}, by {by}: {moved} of {all} people who may enter have templates of it"
+        )?,
         false => {
             let after = after_ms.and_then(|ms| Timestamp::from_millisecond(i64::try_from(ms).ok()?).ok());
             let after = after.map(|at| format!(", or after {at}")).unwrap_or_default();

@@ -107,7 +107,11 @@ pub fn next_step(models: &SiteModels, in_use: &ModelId, state: Option<&SwitchSta
     };
     match state {
         Some(state) if phase == Some(Phase::Switched) && state.from.model == to.model => {
-            if whole { NextStep::Cancel } else { NextStep::Nothing }
+            if whole {
+                NextStep::Cancel
+            } else {
+                NextStep::Nothing
+            }
         }
         None => NextStep::Begin { to: to.name.clone(), learn: models.learn },
         Some(state) if open && leads_to(&to.model) => {
@@ -268,7 +272,9 @@ mod tests {
 
     fn state(from: &str, to: &str, phase: Phase, learn: bool, after: After) -> SwitchState {
         let side = |name: &str| Side { name: name.to_owned(), model: ModelId::new(name) };
-        SwitchState { phase, learn, after, ..SwitchState::begin(side(from), side(to), Timestamp::UNIX_EPOCH) }
+        let mut state = SwitchState::begin(side(from), side(to), Timestamp::UNIX_EPOCH).in_phase(phase);
+        (state.learn, state.after) = (learn, after);
+        state
     }
 
     /// From the announcement to the end, and each act once.
@@ -295,7 +301,11 @@ mod tests {
         let over = models("b", None, true);
         assert_eq!(next_step(&over, &b, Some(&there), false), NextStep::Finish);
         assert_eq!(next_step(&over, &b, None, false), NextStep::Nothing);
-        assert_eq!(next_step(&over, &a, Some(&begun), true), NextStep::GoOver { to: "b".into() }, "a board that was away");
+        assert_eq!(
+            next_step(&over, &a, Some(&begun), true),
+            NextStep::GoOver { to: "b".into() },
+            "a board that was away"
+        );
 
         let back = models("a", Some("b"), true);
         assert_eq!(next_step(&back, &b, Some(&there), false), NextStep::Nothing, "it lacks records of the old model");

@@ -75,6 +75,8 @@ struct Running {
     switch: Arc<Switch>,
     inbox: Receiver<MainMessage>,
     task: JoinHandle<()>,
+    /// Its end would be the journal's.
+    _written: watch::Sender<u64>,
 }
 
 impl House {
@@ -110,12 +112,8 @@ impl House {
             key: BoardKey::from_bytes(&[self.key; 32]),
             model: gallery_of_board.model().clone(),
         };
-        let reader = RecordReader {
-            fleet: fleet(),
-            gallery: gallery(),
-            model: identity.model.clone(),
-            office: identity.office,
-        };
+        let reader =
+            RecordReader { fleet: fleet(), gallery: gallery(), model: identity.model.clone(), office: identity.office };
         let people = FleetPeople::open(register.clone(), identity.model.clone()).unwrap();
         let (queue, _) = sync_channel(8);
         let disk = Disk::open(&store).unwrap();
@@ -124,10 +122,11 @@ impl House {
             Config::from_toml("[[door]]\nname = \"front\"\n[[camera]]\nname = \"porch\"\nkind = \"v4l2\"\n").unwrap();
         let in_force = InForce::own(&own);
         let (to_main, inbox) = channel();
-        let mut leader = Leader::new(register, switch.clone(), to_main);
+        let mut leader = Leader::new(register.clone(), switch.clone(), to_main);
         leader.spread = Duration::ZERO;
         let reader_of_journal = Reader::open(&store, "fleet").unwrap();
         let state = FleetState::new(self.name.into(), "berlin".into(), None, clock.clone(), reader_of_journal);
+        let (written, journal) = watch::channel(0);
         let task = BoardTask {
             identity,
             carrier: Arc::new(server.carrier()),
@@ -137,7 +136,8 @@ impl House {
             keys: Arc::new(Mutex::new(KeyFile::open(&self.dir.path().join("keys")).unwrap())),
             doors: DoorOrders { queue, published: PublishedDoors::default(), clock },
             rulebook: Arc::new(Rulebook::new(&own, in_force)),
-            written: watch::channel(0).1,
+            written: journal,
+            register,
             rules,
             heads,
             clocks: Vec::new(),
@@ -150,7 +150,7 @@ impl House {
             beside: None,
             leader,
         };
-        Running { gallery: gallery_of_board, switch, inbox, task: tokio::spawn(task.run()) }
+        Running { gallery: gallery_of_board, switch, inbox, task: tokio::spawn(task.run()), _written: written }
     }
 }
 

@@ -218,7 +218,12 @@ pub(super) async fn changed<T: Send + 'static>(
 }
 
 /// What is reported of a change: whether it was sent, and which boards of the site have confirmed it.
-pub(super) async fn done(office: &Arc<Office>, site: &Site, what: String, confirms: fn(&Book, &BoardRow, &Site) -> bool) -> Done {
+pub(super) async fn done(
+    office: &Arc<Office>,
+    site: &Site,
+    what: String,
+    confirms: fn(&Book, &BoardRow, &Site) -> bool,
+) -> Done {
     let sent = wait_until_sent(office).await;
     let until = Instant::now() + CONFIRMED_WITHIN;
     let mut heard = office.heard.subscribe();

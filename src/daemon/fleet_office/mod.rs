@@ -25,9 +25,9 @@ mod term;
 #[cfg(test)]
 mod tests;
 
-pub use desk::{Invitation, Issuer, IssuerError, Leaf, Office, Revoked, Revoking};
 #[cfg(test)]
 pub use answers::answer;
+pub use desk::{Invitation, Issuer, IssuerError, Leaf, Office, Revoked, Revoking};
 #[cfg(test)]
 pub use link::keep;
 pub use link::lost;

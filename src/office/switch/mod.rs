@@ -115,7 +115,9 @@ pub enum SwitchError {
     Switched { from: String, to: String },
     #[error("no switch is under way")]
     None,
-    #[error("the people here are a fleet's: its office switches the models of the site (usher fleet models switch, there)")]
+    #[error(
+        "the people here are a fleet's: its office switches the models of the site (usher fleet models switch, there)"
+    )]
     OfFleet,
     #[error("faces are still compared by {from}: nothing is erased before the switch, or before it is cancelled")]
     NotSwitched { from: String },
