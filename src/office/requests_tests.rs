@@ -72,7 +72,8 @@ impl Both {
         let (store, gallery, register) = register(folders[1].path(), enrolls);
         let reader =
             Reader { fleet: fleet(), gallery: of_berlin(), model: ModelId::new("net"), office: key().public() };
-        let mut replica = Replica::open(reader, FleetPeople::open(register.clone()).unwrap()).unwrap();
+        let mut replica =
+            Replica::open(reader, FleetPeople::open(register.clone(), ModelId::new("net")).unwrap()).unwrap();
         replica.begin(Birth(1), 0);
         replica.caught_up(None).unwrap();
         replica.begin(Birth(1), u64::MAX);

@@ -22,8 +22,8 @@ use crate::daemon::rulebook::Rulebook;
 use crate::daemon::threads::MainMessage;
 use crate::domain::{Distance, PersonId};
 use crate::fleet::carrier::{Carrier, MAX_READ, MemoryServer, Stream};
-use crate::fleet::{Board, BoardKey, Reader as RecordReader, Replica, Site};
-use crate::gallery::{Gallery, read_template};
+use crate::fleet::{Board, BoardKey, Reader as RecordReader, Replica, RequestKey, Site};
+use crate::gallery::{Gallery, Template, read_template};
 use crate::ledger::{Journal, Reader};
 use crate::office::fleet::key_file::KeyFile;
 use crate::office::fleet::models_tests::{TwoModels, new_model, of_new};
@@ -32,7 +32,7 @@ use crate::office::fleet::tests::{berlin, board, fleet, gallery, key, open, some
 use crate::office::fleet::{Collected, Gathered, KEPT_MS};
 use crate::office::switch::state::{Phase, embedder_in_force};
 use crate::office::switch::{Catalogue, Switch, stored};
-use crate::office::{FleetPeople, Recorder, Register};
+use crate::office::{FleetPeople, Recorder, Register, Requests};
 use crate::seal::Ring;
 use crate::setup::fleet::{Disk, InForce};
 use crate::store::Store;
@@ -76,7 +76,7 @@ struct Running {
     inbox: Receiver<MainMessage>,
     task: JoinHandle<()>,
     /// Its end would be the journal's.
-    _written: watch::Sender<u64>,
+    written: watch::Sender<u64>,
 }
 
 impl House {
@@ -93,7 +93,8 @@ impl House {
             let gallery =
                 Arc::new(Gallery::open(&store, &Arc::new(Ring::plain()), card.model, card.dimension).unwrap());
             let recorder = Arc::new(Recorder::new(&store, Journal::open(&store).unwrap(), clock.clone()));
-            let register = Register::new(gallery.clone(), recorder.clone(), NearEnough::Fixed(Distance(0.2)));
+            let register = Register::new(gallery.clone(), recorder.clone(), NearEnough::Fixed(Distance(0.2)))
+                .in_fleet(Requests::open(&store).unwrap(), true);
             let switch = Switch::open(register.clone(), recorder, Arc::new(TwoModels), "net").unwrap();
             (gallery, register, Arc::new(switch))
         };
@@ -110,6 +111,7 @@ impl House {
             board: board(self.name),
             office: key().public(),
             key: BoardKey::from_bytes(&[self.key; 32]),
+            requests: RequestKey::of(&key()).public(),
             model: gallery_of_board.model().clone(),
         };
         let reader =
@@ -147,10 +149,11 @@ impl House {
             newest_rules: 0,
             read_all: false,
             astray: Astray::default(),
+            answers: 0,
             beside: None,
             leader,
         };
-        Running { gallery: gallery_of_board, switch, inbox, task: tokio::spawn(task.run()), _written: written }
+        Running { gallery: gallery_of_board, switch, inbox, task: tokio::spawn(task.run()), written }
     }
 }
 
@@ -233,13 +236,16 @@ async fn a_site_goes_over_while_a_board_is_off_somebody_is_forgotten_and_templat
     }
     let local = front.switch.cancel("somebody".into());
     assert!(local.unwrap_err().to_string().contains("its office"), "at the board, nobody cancels it");
-    // The templates of a visit, twice: taken once, and known at the other board, too.
+    // The templates of a visit go to the office, and from there to the other board. When they come once more, they change nothing.
     let take = || {
         office.change(move |book| {
             book.take_templates(&berlin(), &board("front"), uuids[0], &new_model(), vec![of_new(0.0), of_new(1.0)])
         })
     };
-    assert_eq!(take().await.unwrap().unwrap(), Gathered::Taken);
+    let views: Vec<Template> = [0.0, 1.0].map(|at| read_template(&of_new(at)).unwrap()).into();
+    front.switch.learn(front.named("Ada").unwrap(), views, 7).unwrap().unwrap();
+    front.written.send_modify(|number| *number += 1);
+    eventually("Ada's templates at the other board", || back.beside("Ada") == 2).await;
     assert_eq!(take().await.unwrap().unwrap(), Gathered::Had);
     for board in [&front, &back] {
         eventually("Ada's templates", || board.beside("Ada") == 2).await;
