@@ -27,6 +27,7 @@ mod holding;
 mod judged;
 mod key;
 mod letter;
+pub mod mail;
 mod name;
 mod person;
 #[cfg(test)]

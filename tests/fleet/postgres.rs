@@ -157,6 +157,12 @@ async fn a_database_holds_what_the_office_holds_and_nothing_twice() {
     assert_eq!(count(&client, "usher.people WHERE name = 'Ada' AND site = 'berlin'").await, 1);
     assert_eq!(count(&client, "usher.boards WHERE board = 'front' AND up_to_date AND NOT revoked").await, 1);
 
+    // The servers have carried all of it, and can read nothing of it: neither the people nor the journal.
+    assert!(servers.hold("usher.journal.berlin.front") && servers.hold("PEOPLE-berlin"));
+    for secret in ["Barack Obama", "operator_unlocked", "enrolled"] {
+        assert!(!servers.hold(secret), "{secret}");
+    }
+
     // Again, and from two runs at once: nothing comes twice.
     assert_eq!(export(&office, &database, &[]).unwrap()["records"], 0);
     front.usher(&["door", "lock", "--door", "front"]);

@@ -139,6 +139,20 @@ impl Servers {
         std::fs::write(self.folders[server].join(name), text).unwrap();
     }
 
+    /// Whether a text is in a file of a server: what it stores, and what it logs.
+    pub fn hold(&self, text: &str) -> bool {
+        fn holds(folder: &Path, text: &[u8]) -> bool {
+            std::fs::read_dir(folder).unwrap().any(|entry| {
+                let path = entry.unwrap().path();
+                match path.is_dir() {
+                    true => holds(&path, text),
+                    false => std::fs::read(&path).unwrap_or_default().windows(text.len()).any(|part| part == text),
+                }
+            })
+        }
+        self.folders.iter().any(|folder| holds(folder, text.as_bytes()))
+    }
+
     /// The process of a server.
     pub fn process(&self, server: usize) -> u32 {
         self.children[server].as_ref().expect("it runs").id()

@@ -22,8 +22,8 @@ use crate::daemon::rulebook::Rulebook;
 use crate::domain::{Event, ModelId, Named};
 use crate::fleet::carrier::{Carrier, CarrierError, Link, Message, Stored, Subject};
 use crate::fleet::{
-    Board, BoardKey, FleetId, Gallery, GalleryKey, Head, Heads, OfficePublic, Opened, Replica, RequestPublic, Site,
-    SiteRules,
+    Board, BoardKey, FleetId, Gallery, GalleryKey, Head, Heads, OfficePublic, Opened, Replica, RequestError,
+    RequestPublic, Site, SiteRules, mail,
 };
 use crate::ledger::{LedgerError, Pending, Record};
 use crate::office::fleet::key_file::{KeyFile, KeyFileError};
@@ -61,6 +61,8 @@ pub enum BoardError {
     Ask(#[from] AskError),
     #[error("what is asked of the office cannot be read: {0}")]
     Office(#[from] OfficeError),
+    #[error("what the office is told cannot be sealed: {0}")]
+    Sealed(#[from] RequestError),
     #[error("a task failed: {0}")]
     Task(#[from] JoinError),
 }
@@ -74,7 +76,7 @@ pub struct Identity {
     pub board: Board,
     pub office: OfficePublic,
     pub key: BoardKey,
-    /// To which requests are sealed.
+    /// The office's key, to which the board seals what it says.
     pub requests: RequestPublic,
     pub model: ModelId,
 }
@@ -361,7 +363,7 @@ impl BoardTask {
         let mut done = None;
         for Pending { after, record } in pending {
             let message = JournalMessage { after, record: record.to_json(), people: self.people_in(&record) };
-            let payload = serde_json::to_vec(&message).unwrap_or_default();
+            let payload = self.sealed(&subject, &message)?;
             let id = Some(record.id.to_string());
             match self.carrier.publish(Message { id, ..Message::new(subject.clone(), payload) }).await {
                 Ok(_) => {}
@@ -420,9 +422,17 @@ impl BoardTask {
             models_trouble: self.leader.trouble.clone(),
         };
         self.told_waiting = said.waiting;
-        let payload = serde_json::to_vec(&said).unwrap_or_default();
-        self.carrier.publish(Message::new(Subject::board(&self.identity.site, &self.identity.board), payload)).await?;
+        let subject = Subject::board(&self.identity.site, &self.identity.board);
+        let payload = self.sealed(&subject, &said)?;
+        self.carrier.publish(Message::new(subject, payload)).await?;
         Ok(())
+    }
+
+    /// Something that is said to the office alone.
+    fn sealed(&self, subject: &Subject, said: &impl serde::Serialize) -> Result<Vec<u8>, BoardError> {
+        let Identity { fleet, key, requests, .. } = &self.identity;
+        let plain = serde_json::to_vec(said).unwrap_or_default();
+        Ok(mail::seal(*fleet, subject.as_str(), &plain, key, requests)?)
     }
 
     /// What the office signed; `None`, counted, for anything else.

@@ -11,12 +11,9 @@ use super::desk::{LinkState, Office, Report};
 use super::reconcile::{Servers, galleries, subject, touched};
 use super::term::{Term, TermError};
 use super::{models, places, requests};
-use crate::fleet::carrier::{
-    self, Carrier, CarrierError, MAX_READ, Message, Stored, Stream, StreamState, Subject, board_of,
-};
+use crate::fleet::carrier::{self, Carrier, CarrierError, MAX_READ, Message, Stored, Stream, StreamState, Subject};
 use crate::fleet::{Board, Gallery, Head, Opened, Site};
-use crate::office::fleet::protocol::{BoardReport, JournalMessage};
-use crate::office::fleet::{Arrived, BookError, Item, KeptError, Mark, StreamPlace};
+use crate::office::fleet::{Arrived, BookError, Item, KeptError, MailKeys, Mark, StreamPlace};
 
 /// How often the office speaks.
 const SPEAKS_EVERY: Duration = Duration::from_secs(60);
@@ -243,8 +240,10 @@ impl AtServers {
         let part = self.carrier.read(&Stream::Journal, place.sequence.saturating_add(1), MAX_READ).await?;
         let Some(newest) = part.last() else { return Ok(false) };
         place.sequence = newest.sequence;
-        let arrived: Vec<Arrived> =
-            part.iter().filter_map(arrived).filter(|one| self.is_of(&one.board, &one.site)).collect();
+        let keys = self.office.with(|book| MailKeys::of(book));
+        let opened =
+            tokio::task::spawn_blocking(move || part.iter().filter_map(|stored| keys.record(stored)).collect());
+        let arrived: Vec<Arrived> = opened.await?;
         let sites: BTreeMap<Board, Site> =
             arrived.iter().map(|record| (record.board.clone(), record.site.clone())).collect();
         let office = self.office.clone();
@@ -291,14 +290,14 @@ impl AtServers {
             let part = self.carrier.read(&Stream::Boards, from, MAX_READ).await?;
             let Some(newest) = part.last() else { return Ok(()) };
             from = newest.sequence.saturating_add(1);
+            let keys = self.office.with(|book| MailKeys::of(book));
+            let opened = tokio::task::spawn_blocking(move || {
+                let said = |stored: &Stored| keys.report(stored).map(|(board, said)| (board, stored.at_ms, said));
+                part.iter().filter_map(said).collect::<Vec<_>>()
+            });
             let mut heard = Vec::new();
-            for stored in &part {
-                // A leaf carries what all boards of its site say, and must not speak for those of others.
-                let Some((_, board)) = board_of(&stored.subject).filter(|(site, board)| self.is_of(board, site)) else {
-                    continue;
-                };
-                let Ok(said) = serde_json::from_slice::<BoardReport>(&stored.payload) else { continue };
-                if self.office.note_report(&board, Report { said, at_ms: stored.at_ms }) {
+            for (board, at_ms, said) in opened.await? {
+                if self.office.note_report(&board, Report { said, at_ms }) {
                     heard.push(board);
                 }
             }
@@ -308,11 +307,6 @@ impl AtServers {
                 noted.await??;
             }
         }
-    }
-
-    /// Whether a board is of a site, as far as is known: one that is unknown may be of any.
-    fn is_of(&self, board: &Board, site: &Site) -> bool {
-        self.office.with(|book| book.boards.get(board).is_none_or(|kept| kept.site == *site))
     }
 
     /// Shuts boards out whose invitation was not used in time.
@@ -347,12 +341,4 @@ impl AtServers {
         }
         Ok(false)
     }
-}
-
-/// A record as a board sends it; `None` for anything else.
-fn arrived(stored: &Stored) -> Option<Arrived> {
-    let mut parts = stored.subject.strip_prefix("usher.journal.")?.split('.');
-    let (site, board) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
-    let message: JournalMessage = serde_json::from_slice(&stored.payload).ok()?;
-    Some(Arrived { board, site, message })
 }

@@ -15,7 +15,7 @@ use tower::ServiceExt as _;
 
 use super::desk::Office;
 use super::page::OfficeApi;
-use super::tests::{Names, at_the_servers, confirm, office};
+use super::tests::{Names, at_the_servers, confirm, invited, office};
 use crate::accounts::{AccountChange, Role};
 use crate::api::{ApiError, Caller};
 use crate::clock::SystemClock;
@@ -40,19 +40,11 @@ impl Fleet {
         let (dir, server, revoked) = (tempfile::tempdir().unwrap(), MemoryServer::default(), Names::default());
         let office = office(&dir, &revoked);
         let link = at_the_servers(&office, &server);
-        let now_ms = office.now_ms();
-        for name in ["front", "back"] {
-            let invited = office
-                .change(move |book| {
-                    let key = crate::fleet::BoardKey::generate().unwrap().public();
-                    book.add_board(&board(name), &berlin(), key, format!("credential of {name}"), now_ms)
-                })
-                .await;
-            invited.unwrap().unwrap();
-        }
+        let front = invited(&office, "front").await;
+        invited(&office, "back").await;
         office.change(|book| book.enroll(somebody("Ada", 0.0), "anna")).await.unwrap().unwrap();
         office.change(|book| book.enroll(somebody("Bob <b>", 90.0), "anna")).await.unwrap().unwrap();
-        let board = tokio::spawn(async move { confirm(&server, "front").await });
+        let board = tokio::spawn(async move { confirm(&server, "front", &front).await });
         let others = Router::new().fallback(|| async { ApiError::NoRoute });
         let api = OfficeApi::new(&office, others).unwrap();
         let accounts = api.accounts();

@@ -18,7 +18,7 @@ use crate::domain::{DaemonEvent, Event, Stamp};
 use crate::fleet::carrier::{Carrier, MAX_READ, MemoryServer, Message, Stream, Subject};
 use crate::fleet::{
     Answers, Ask, Board, BoardKey, BoardRequest, Head, Opened, PeopleRecord, PersonBody, RequestKey, RequestKind,
-    RequestPlace, Site, SiteRules, Verdict,
+    RequestPlace, Site, SiteRules, Verdict, mail,
 };
 use crate::ledger::{Journal, ReadOrder};
 use crate::office::fleet::protocol::{Answer, BoardReport, Done, Enrolment, JournalMessage, Request};
@@ -92,9 +92,24 @@ async fn published(server: &MemoryServer) -> (usize, usize) {
     (stored.len() - forgotten, forgotten)
 }
 
+/// Invites a board to Berlin; its key.
+pub(super) async fn invited(office: &Arc<Office>, name: &str) -> BoardKey {
+    let Answer::Token { token } = ask(office, Request::Invite { site: berlin(), board: board(name) }).await else {
+        panic!("no token")
+    };
+    let byte = |at: usize| u8::from_str_radix(&token[2 * at..2 * at + 2], 16).unwrap();
+    BoardKey::from_bytes(&std::array::from_fn(byte))
+}
+
+/// What a board says under a subject.
+fn said(of: &BoardKey, subject: &Subject, what: &impl serde::Serialize) -> Message {
+    let (plain, office) = (serde_json::to_vec(what).unwrap(), RequestKey::of(&key()).public());
+    Message::new(subject.clone(), mail::seal(fleet(), subject.as_str(), &plain, of, &office).unwrap())
+}
+
 /// Answers for a board: says that it holds what the newest head says, and follows the rules.
-pub(super) async fn confirm(server: &MemoryServer, name: &str) {
-    let carrier = server.carrier();
+pub(super) async fn confirm(server: &MemoryServer, name: &str, own: &BoardKey) {
+    let (carrier, subject) = (server.carrier(), Subject::board(&berlin(), &board(name)));
     loop {
         let head = carrier.newest(&Subject::head(&gallery())).await.ok().flatten();
         let rules = carrier.newest(&Subject::rules(&berlin())).await.ok().flatten();
@@ -105,14 +120,13 @@ pub(super) async fn confirm(server: &MemoryServer, name: &str) {
             ) else {
                 panic!("not signed by the office")
             };
-            let said = BoardReport {
+            let report = BoardReport {
                 digest: head.digest.to_string(),
                 oldest_epoch: Some(head.epoch),
                 rules: rules.version,
                 ..BoardReport::default()
             };
-            let payload = serde_json::to_vec(&said).unwrap();
-            carrier.publish(Message::new(Subject::board(&berlin(), &board(name)), payload)).await.ok();
+            carrier.publish(said(own, &subject, &report)).await.ok();
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
@@ -123,11 +137,10 @@ async fn changes_reach_the_servers_and_are_confirmed() {
     let (dir, server, names) = (tempfile::tempdir().unwrap(), MemoryServer::default(), Names::default());
     let office = office(&dir, &names);
     let link = at_the_servers(&office, &server);
-    let token = ask(&office, Request::Invite { site: berlin(), board: board("front") }).await;
-    assert!(matches!(token, Answer::Token { .. }), "{token:?}");
+    let front = invited(&office, "front").await;
     let answers = tokio::spawn({
         let server = server.clone();
-        async move { confirm(&server, "front").await }
+        async move { confirm(&server, "front", &front).await }
     });
     let done = |answer: Answer| match answer {
         Answer::Done(done) => done,
@@ -178,7 +191,7 @@ async fn records_are_collected_and_lost_ones_asked_for() {
     let (dir, server) = (tempfile::tempdir().unwrap(), MemoryServer::default());
     let office = office(&dir, &Names::default());
     let link = at_the_servers(&office, &server);
-    ask(&office, Request::Invite { site: berlin(), board: board("front") }).await;
+    let front = invited(&office, "front").await;
     let messages = {
         let of_board = tempfile::tempdir().unwrap();
         let journal = Journal::open(&Store::open(of_board.path()).unwrap()).unwrap();
@@ -191,8 +204,7 @@ async fn records_are_collected_and_lost_ones_asked_for() {
     };
     let (carrier, subject) = (server.carrier(), Subject::journal(&berlin(), &board("front")));
     let send = async |at: usize| {
-        let payload = serde_json::to_vec(&messages[at]).unwrap();
-        carrier.publish(Message::new(subject.clone(), payload)).await.unwrap();
+        carrier.publish(said(&front, &subject, &messages[at])).await.unwrap();
     };
     let asked = async || {
         let rules = carrier.newest(&Subject::rules(&berlin())).await.unwrap().unwrap();
@@ -200,6 +212,8 @@ async fn records_are_collected_and_lost_ones_asked_for() {
         rules.resend.get(&board("front")).copied()
     };
     send(0).await;
+    // A record that another board, or a server, makes up.
+    carrier.publish(said(&BoardKey::from_bytes(&[9; 32]), &subject, &messages[1])).await.unwrap();
     send(3).await;
     eventually("the request", async || (asked().await == Some(2)).then_some(())).await;
     send(1).await;

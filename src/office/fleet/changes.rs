@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 use super::admit::Admission;
 use super::book::{Book, BookError, COMMIT, Item, People};
 use super::history::OWN;
-use super::kept::{KeptBoard, KeptGallery, KeptRecord};
+use super::kept::{EarlierKey, KeptBoard, KeptGallery, KeptRecord};
 use super::protocol::Enrolment;
 use crate::domain::ModelId;
 use crate::fleet::{
@@ -17,6 +17,8 @@ use crate::store::Change;
 
 /// The most boards of a fleet.
 const MOST_BOARDS: usize = 5_000;
+/// The most keys of earlier boards of one name that are kept.
+const MOST_EARLIER: usize = 8;
 /// How long an invitation can be used, in milliseconds.
 pub const INVITATION_MS: u64 = 3_600_000;
 /// The first version of anything, and the first epoch.
@@ -229,6 +231,12 @@ impl Book {
         }
         let begun = KeptGallery::begun(FIRST);
         let kept = self.galleries.get(&gallery).map_or(begun, |people| people.kept.clone());
+        let mut earlier = Vec::new();
+        if let Some(before) = self.boards.get(board) {
+            earlier.clone_from(&before.earlier);
+            earlier.push(EarlierKey { site: before.site.clone(), public: before.public });
+            earlier.drain(..earlier.len().saturating_sub(MOST_EARLIER));
+        }
         let entry = KeptBoard {
             site: site.clone(),
             public: public.to_bytes(),
@@ -236,6 +244,7 @@ impl Book {
             revoked: false,
             invited_ms: at_ms,
             heard: false,
+            earlier,
         };
         let sealed = self.sealed_to(board, &entry, &gallery, kept.epoch)?;
         self.trees.store.commit(&[

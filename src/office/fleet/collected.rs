@@ -11,10 +11,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::feed::{Changes, Feed, FeedPlace};
+use super::feed::{Feed, FeedPlace};
 use super::history::{Batch, History, NUMBERS};
 use super::kept::KeptError;
-use super::protocol::{CollectedRecord, JournalMessage, Position};
+use super::protocol::{Changes, CollectedRecord, JournalMessage, Position};
 use crate::fleet::{Board, Site};
 use crate::ledger::{Journal, Record};
 use crate::store::{Bytes, Change, Store, Tree};
@@ -25,6 +25,8 @@ const MOST: u64 = 1_000_000;
 const MOST_BYTES: u64 = 2 << 30;
 /// The highest number of a record that is believed.
 const MOST_NUMBER: u64 = NUMBERS - 1;
+/// Records of one part of the changes, in bytes of their JSON.
+const PART_BYTES: usize = 4 << 20;
 const PLACE: &str = "journal";
 
 /// Where the collector stands in the servers' stream: the stream's birth and the newest sequence.
@@ -222,7 +224,23 @@ impl Collected {
     /// # Errors
     /// The store cannot be read.
     pub fn changes(&self, after: Option<FeedPlace>, limit: usize) -> Result<Changes, KeptError> {
-        self.feed.after(after, &self.records, limit)
+        let known = self.feed.known(after)?;
+        let mut last = known.map_or(0, |place| place.number);
+        let (mut found, mut bytes) = (Vec::new(), 0_usize);
+        for entry in self.feed.after(known) {
+            let (number, key) = entry?;
+            last = number;
+            let Some(value) = self.records.get(&key)? else { continue };
+            bytes = bytes.saturating_add(value.len());
+            if let Some((position, Stored { site, record, .. })) = read(&(key, value)) {
+                found.push(CollectedRecord { board: position.board, site, record });
+            }
+            if found.len() >= limit || bytes >= PART_BYTES {
+                break;
+            }
+        }
+        let anew = after.is_some() && known.is_none();
+        Ok(Changes { records: found, place: self.feed.place(last)?, anew })
     }
 
     /// A record in the store.

@@ -9,15 +9,11 @@ use std::sync::{Mutex, PoisonError};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::collected::{Stored, read};
 use super::kept::KeptError;
-use super::protocol::CollectedRecord;
-use crate::store::{Change, Store, Tree};
+use crate::store::{Bytes, Change, Store, Tree};
 
 /// Starts of the office that are remembered. Whoever stopped reading longer ago begins anew.
 const MOST_RUNS: usize = 1000;
-/// Records of one part, in bytes of their JSON.
-const PART_BYTES: usize = 4 << 20;
 
 /// How far somebody has read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,17 +22,6 @@ pub struct FeedPlace {
     pub number: u64,
     /// The run of the office that gave it.
     pub run: Uuid,
-}
-
-/// A part of the changes.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Changes {
-    /// The changed records, as they are now. None means that there are no more.
-    pub records: Vec<CollectedRecord>,
-    /// Where to read on.
-    pub place: FeedPlace,
-    /// The place asked for is not one of this store: these are the first of all records.
-    pub anew: bool,
 }
 
 /// The numbers of changes.
@@ -103,32 +88,31 @@ impl Feed {
         Ok(())
     }
 
-    /// A part of the changes after a place: at most `limit` records, and about 4 MiB.
+    /// The place, if it is one of this store; else the beginning.
     ///
     /// # Errors
     /// The store cannot be read.
-    pub fn after(&self, place: Option<FeedPlace>, records: &Tree, limit: usize) -> Result<Changes, KeptError> {
-        let known = match place {
-            Some(place) => self.run_of(place.number)? == Some(place.run),
-            None => false,
-        };
-        let from = place.filter(|_| known).map_or(0, |place| place.number);
-        let (mut found, mut bytes, mut last) = (Vec::new(), 0_usize, from);
-        for entry in self.numbers.range(from.saturating_add(1).to_be_bytes().to_vec()..) {
-            let (key_of_number, key) = entry?;
-            let Some(at) = number(&key_of_number) else { continue };
-            last = at;
-            let Some(value) = records.get(&key)? else { continue };
-            bytes = bytes.saturating_add(value.len());
-            if let Some((position, Stored { site, record, .. })) = read(&(key, value)) {
-                found.push(CollectedRecord { board: position.board, site, record });
-            }
-            if found.len() >= limit || bytes >= PART_BYTES {
-                break;
-            }
-        }
-        let run = self.run_of(last)?.unwrap_or_default();
-        Ok(Changes { records: found, place: FeedPlace { number: last, run }, anew: place.is_some() && !known })
+    pub fn known(&self, place: Option<FeedPlace>) -> Result<Option<FeedPlace>, KeptError> {
+        let Some(place) = place else { return Ok(None) };
+        Ok((self.run_of(place.number)? == Some(place.run)).then_some(place))
+    }
+
+    /// The keys of changed records after a place, by their numbers.
+    pub fn after(&self, place: Option<FeedPlace>) -> impl Iterator<Item = Result<(u64, Bytes), KeptError>> {
+        let from = place.map_or(0, |place| place.number).saturating_add(1);
+        let entries = self.numbers.range(from.to_be_bytes().to_vec()..);
+        entries.filter_map(|entry| match entry {
+            Ok((at, key)) => number(&at).map(|at| Ok((at, key))),
+            Err(error) => Some(Err(error.into())),
+        })
+    }
+
+    /// The place of a number.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn place(&self, number: u64) -> Result<FeedPlace, KeptError> {
+        Ok(FeedPlace { number, run: self.run_of(number)?.unwrap_or_default() })
     }
 
     /// The run that gave a number; before the first number, the first run.
@@ -147,6 +131,7 @@ mod tests {
     use super::*;
     use crate::office::fleet::Collected;
     use crate::office::fleet::erase::tests::{arrived, now, place_of};
+    use crate::office::fleet::protocol::Changes;
 
     fn numbers(changes: &Changes) -> Vec<u64> {
         changes.records.iter().map(|record| record.record["seq"].as_u64().unwrap()).collect()

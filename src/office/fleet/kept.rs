@@ -120,6 +120,23 @@ pub struct KeptBoard {
     pub invited_ms: u64,
     /// Whether it has joined and was heard since.
     pub heard: bool,
+    /// The keys of boards of that name that were shut out before it, the oldest first: what they said may come late.
+    #[serde(default)]
+    pub earlier: Vec<EarlierKey>,
+}
+
+/// The key of a board that was shut out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EarlierKey {
+    pub site: Site,
+    pub public: [u8; 32],
+}
+
+impl EarlierKey {
+    /// The key.
+    pub fn public(&self) -> BoardPublic {
+        BoardPublic::from_bytes(&self.public)
+    }
 }
 
 impl KeptBoard {

@@ -7,6 +7,7 @@
 //! - `book`: people, boards and rules in memory, and what the servers do not have yet
 //! - `faces`: whether a new face or name is somebody's already
 //! - `admit`: taking somebody in, and saying something new of them; `requests`: what boards ask
+//! - `mail`: opening what boards say
 //! - `changes`: enrolling, forgetting, lockdowns, boards, new epochs
 //! - `collected`: the records of all boards; `erase`: without those who were forgotten; `feed`: which are new, for copies elsewhere;
 //!   `history`: by time, with numbers that hold over all boards; `read`: as that orders them; `own`: the office's own records beside them
@@ -23,6 +24,7 @@ mod gathering;
 pub mod history;
 mod kept;
 pub mod key_file;
+mod mail;
 mod models;
 #[cfg(test)]
 pub(crate) mod models_tests;
@@ -39,8 +41,9 @@ pub use book::{Book, BookError, Entry, Item, People, Set, Who};
 pub use changes::{Forgotten, INVITATION_MS};
 pub use collected::{Arrived, Collected, Mark, StreamPlace};
 pub use erase::Trace;
-pub use feed::{Changes, FeedPlace};
+pub use feed::FeedPlace;
 pub use gathering::{Gathered, MOST_OF_A_VISIT, Photographed};
 pub use kept::{KeptBoard, KeptError, KeptGallery, KeptRequest, Roll, RollPhase};
+pub use mail::MailKeys;
 pub use models::{KEPT_MS, RollOrder, RollStanding};
 pub use requests::{Decided, Decision};

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::feed::{Changes, FeedPlace};
+use super::feed::FeedPlace;
 use crate::fleet::{AccessText, Board, FleetId, Site, SiteAccess};
 
 /// The longest line either way, in bytes.
@@ -419,6 +419,17 @@ pub struct CollectedRecord {
     pub site: String,
     /// As `usher journal --json` prints it.
     pub record: Value,
+}
+
+/// A part of the collected records that are new or were changed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Changes {
+    /// The changed records, as they are now. None means that there are no more.
+    pub records: Vec<CollectedRecord>,
+    /// Where to read on.
+    pub place: FeedPlace,
+    /// The place asked for is not one of this store: these are the first of all records.
+    pub anew: bool,
 }
 
 /// A record of a board's journal on its way to the office.

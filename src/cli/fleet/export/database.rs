@@ -16,8 +16,8 @@ use super::row::Row;
 use super::schema::{self, SchemaName};
 use crate::fleet::FleetId;
 use crate::hub::TlsSettings;
-use crate::office::fleet::protocol::{OfficeStatus, PersonRow};
-use crate::office::fleet::{Changes, FeedPlace};
+use crate::office::fleet::FeedPlace;
+use crate::office::fleet::protocol::{Changes, OfficeStatus, PersonRow};
 
 /// How long connecting may take.
 const CONNECT_WITHIN: Duration = Duration::from_secs(15);
