@@ -20,7 +20,7 @@ use crate::accounts::{AccountChange, Role};
 use crate::api::{ApiError, Caller};
 use crate::clock::SystemClock;
 use crate::fleet::carrier::MemoryServer;
-use crate::office::fleet::tests::{berlin, board, somebody};
+use crate::office::fleet::tests::{berlin, somebody};
 use crate::web::{self, Hosts, Place, Site, SiteSettings};
 
 const PASSWORD: &str = "a long sentence nobody guesses";
