@@ -142,6 +142,11 @@ fn an_office_shows_its_fleet_and_acts_on_it() {
     looks(&browser);
     browser.go("/timeline");
     browser.sees("Barack Obama");
+    let grant = "return [...document.querySelectorAll('#rows a')].find(a => a.innerText.startsWith('granted')).getAttribute('href')";
+    browser.go(browser.script(grant, &[]).as_str().unwrap());
+    browser.sees("of front");
+    browser.sees("What was asked, and what was measured");
+    browser.photograph("fleet-receipt");
 
     // Locked down: the door follows before the page answers, and the board that never came is named.
     browser.go("/fleet");
@@ -169,6 +174,7 @@ fn an_office_shows_its_fleet_and_acts_on_it() {
     // Forgotten, at the board, too.
     browser.go("/people?q=biden");
     browser.confirm("Forget");
+    browser.sees("Joe Biden is forgotten at berlin");
     browser.sees("Confirmed by front");
     browser.sees("Destroyed key");
     browser.photograph("fleet-forgotten");

@@ -68,14 +68,15 @@ async fn carry_out(office: &Arc<Office>, request: Request, by: String) -> Result
             Answer::Done(done(office, &site, format!("{name} is enrolled at {site} as {uuid}"), holds_list).await)
         }
         Request::Forget { site, name } => {
-            let (at, who) = (site.clone(), name.clone());
+            let at = site.clone();
             let forgotten = changed(office, move |book| {
-                let forgotten = book.forget(&at, &who)?;
+                let forgotten = book.forget(&at, &name)?;
                 book.scrub_requests(&forgotten.name, at_ms)?;
                 Ok(forgotten)
             })
             .await?;
             tracing::info!(%site, uuid = %forgotten.uuid, by, "somebody was forgotten");
+            let name = &forgotten.name;
             let what = format!("{name} is forgotten at {site}; the key of their record is destroyed here");
             let done = done(office, &site, what, holds_no_old_key).await;
             let erased = erased(office, &site, &forgotten).await?;

@@ -73,7 +73,10 @@ fn list(t: &Words, board: &BoardRow) -> Markup {
 fn records(t: &Words, board: &BoardRow) -> Markup {
     let waiting = board.said.as_ref().map(|said| said.waiting);
     html! {
-        (t.with("fleet-collected", &[("number", board.collected.into())]))
+        @match board.collected {
+            0 => (t.get("fleet-none-collected")),
+            number => (t.with("fleet-collected", &[("number", number.into())])),
+        }
         @if let Some(waiting) = waiting.filter(|waiting| *waiting > 0) { ", " (t.with("fleet-waiting", &[("count", waiting.into())])) }
         @if board.gap { " " span.badge.warn { (t.get("fleet-gap")) } }
     }
@@ -81,7 +84,7 @@ fn records(t: &Words, board: &BoardRow) -> Markup {
 
 fn clock(board: &BoardRow) -> Markup {
     let ahead = board.said.as_ref().and_then(|said| said.clock_ahead_ms);
-    let text = ahead.map_or_else(|| "–".to_owned(), |ms| format!("{ms:+} ms"));
+    let text = ahead.map_or_else(|| "–".to_owned(), |ms| format!("{ms:+}\u{a0}ms"));
     html! { @if board.clock_is_off() { span.badge.warn { (text) } } @else { (text) } }
 }
 

@@ -748,12 +748,13 @@ fleet-people-of-board =
        *[other] { $count } Personen
     }
 fleet-not-taken = { $aside } Datensätze zurückgestellt, { $refused } abgelehnt
+fleet-none-collected = keine eingesammelt
 fleet-collected = bis { $number } eingesammelt
 fleet-waiting = { $count } warten
 fleet-gap = Lücke
 fleet-rules-number = Regeln { $version }
 fleet-key-number = Schlüssel { $epoch }
-fleet-seconds-ago = vor { $seconds } s
+fleet-seconds-ago = vor { $seconds } s
 fleet-revoke = Ausschließen
 fleet-revoke-board = { $board } ausschließen
 fleet-revoke-sure = Die Server weisen { $board } sofort ab, und es bekommt keinen späteren Schlüssel. Das lässt sich nicht rückgängig machen. Was auf dem Gerät ist, bleibt dort, bis es dort gelöscht wird.

@@ -748,12 +748,13 @@ fleet-people-of-board =
        *[other] { $count } people
     }
 fleet-not-taken = { $aside } records set aside, { $refused } refused
+fleet-none-collected = none collected
 fleet-collected = up to { $number } collected
 fleet-waiting = { $count } waiting
 fleet-gap = Gap
 fleet-rules-number = rules { $version }
 fleet-key-number = key { $epoch }
-fleet-seconds-ago = { $seconds } s ago
+fleet-seconds-ago = { $seconds } s ago
 fleet-revoke = Shut out
 fleet-revoke-board = Shut out { $board }
 fleet-revoke-sure = The servers refuse { $board } at once, and it gets no later key. This cannot be undone. What it holds stays on it until it is erased there.

@@ -738,6 +738,7 @@ fleet-people-of-board =
        *[other] { $count } 人
     }
 fleet-not-taken = { $aside } 条被搁置，{ $refused } 条被拒绝
+fleet-none-collected = 尚未收集
 fleet-collected = 已收集到第 { $number } 条
 fleet-waiting = { $count } 条等待发送
 fleet-gap = 有缺漏
