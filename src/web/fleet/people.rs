@@ -89,7 +89,7 @@ fn table(session: &Session, site: &str, people: &[&PersonRow]) -> Markup {
     html! { table.wide {
         caption.unseen { (t.get("area-people")) }
         thead { tr {
-            @for head in ["people-name", "people-employee-id", "people-groups"] { th scope="col" { (t.get(head)) } }
+            @for head in ["people-name", "people-employee-id", "people-groups", "people-state"] { th scope="col" { (t.get(head)) } }
             th.number scope="col" { (t.get("people-templates")) }
             th scope="col" { (t.get("fleet-uuid")) }
             @if acts { th scope="col" { span.unseen { (t.get("fleet-acts")) } } }
@@ -98,6 +98,9 @@ fn table(session: &Session, site: &str, people: &[&PersonRow]) -> Markup {
             th scope="row" { (person.name) }
             td data-label=(t.get("people-employee-id")) { (person.employee_id.as_deref().unwrap_or("–")) }
             td data-label=(t.get("people-groups")) { (person.groups.join(", ")) }
+            td data-label=(t.get("people-state")) {
+                @if person.enabled { span.badge.good { (t.get("people-enabled")) } } @else { span.badge.quiet { (t.get("people-disabled")) } }
+            }
             td.number data-label=(t.get("people-templates")) { (person.templates) }
             td data-label=(t.get("fleet-uuid")) { code.soft { (person.uuid) } }
             @if acts { td { (forgetting(session, site, person)) } }
