@@ -8,7 +8,11 @@ pub fn lines(text: &str) -> (Vec<&str>, Vec<&str>) {
         if line.trim_start().starts_with("```") {
             in_block = !in_block;
         } else if in_block || line.starts_with("    ") {
-            let line = line.trim().trim_start_matches("sudo ").trim_start_matches("-u usher ");
+            let line = line
+                .trim()
+                .trim_start_matches("sudo ")
+                .trim_start_matches("-u usher ")
+                .trim_start_matches("-u usher-office ");
             // `usher 0.1.0 on usher, up 9 s` is an answer.
             let is_called = |rest: &str| rest.starts_with(|c: char| c.is_ascii_lowercase() || c == '-');
             calls.extend(line.strip_prefix("usher ").is_some_and(is_called).then_some(line));
