@@ -1,9 +1,10 @@
 //! An office and doors at a real server: the real program, with replayed cameras.
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use crate::server::{Program, Servers};
-use crate::support::{Daemon, Film, House, Office, eventually, names, status};
+use crate::support::{Daemon, Film, House, Office, eventually, lines, names, status};
 
 /// The mode of a house's door.
 fn mode(house: &House) -> String {
@@ -42,6 +43,8 @@ fn people_lockdowns_and_journals_reach_every_door() {
     let told = office.usher(&["why", "front", &number]);
     assert!(told.contains("Barack Obama") && told.contains("distance") && told.contains("hash"), "{told}");
     assert!(office.usher(&["people", "--site", "berlin"]).contains("Barack Obama"));
+
+    over_all_boards(&office, &back);
 
     let asked = Instant::now();
     let done = office.json(&["lockdown", "berlin", "on", "--json"]).remove(0);
@@ -83,6 +86,34 @@ fn people_lockdowns_and_journals_reach_every_door() {
     assert!(names(&back).is_empty());
     at_front.stop();
     at_back.stop();
+}
+
+/// The office answers for all boards as a daemon answers for its own.
+fn over_all_boards(office: &Office, back: &House) {
+    let day = |arguments: &[&str]| lines(&office.over_all(arguments));
+    let days = eventually("attendance over all boards", || {
+        let days = day(&["attendance", "--format", "json"]);
+        (!days.is_empty()).then_some(days)
+    });
+    assert_eq!((days.len(), &days[0]["person"]["name"]), (1, &"Barack Obama".into()), "{days:?}");
+    assert!(office.over_all(&["attendance", "absent"]).contains("Nobody was absent"));
+    assert!(office.over_all(&["why"]).contains("of berlin"));
+    assert!(office.over_all(&["people", "list"]).contains("Barack Obama"));
+    // Both boards enrolled one person; an amendment at one of them counts.
+    let enrolled = day(&["journal", "list", "--kind", "enrolled", "--json"]);
+    let boards: BTreeSet<&str> = enrolled.iter().map(|record| record["board"].as_str().unwrap()).collect();
+    let people: BTreeSet<u64> = enrolled.iter().map(|r| r["content"]["person"]["id"].as_u64().unwrap()).collect();
+    assert_eq!((boards, people.len()), (BTreeSet::from(["back", "front"]), 1), "{enrolled:?}");
+    back.usher(&["attendance", "amend", "--person", "Barack Obama", "--in", "now", "--reason", "he was early"]);
+    eventually("the amendment of a board", || {
+        let days = day(&["attendance", "--format", "json"]);
+        days[0]["stints"].to_string().contains("\"amended\":true").then_some(())
+    });
+    office.over_all(&["attendance", "amend", "--person", "Barack Obama", "--out", "now", "--reason", "and left"]);
+    let amended = day(&["journal", "list", "--kind", "attendance_amended", "--json"]);
+    assert_eq!((amended.len(), &amended[1]["board"]), (2, &"office".into()), "{amended:?}");
+    assert!(office.refused_over_all(&["journal", "verify"]).contains("at the board"));
+    assert!(office.refused_over_all(&["door", "lock"]).contains("--office is for"));
 }
 
 #[test]

@@ -78,6 +78,21 @@ impl Office {
         self.house.refused(&self.arguments(arguments))
     }
 
+    fn over(&self, arguments: &[&str]) -> Vec<String> {
+        let office = format!("--office={}", self.folder.display());
+        std::iter::once(office).chain(arguments.iter().map(|argument| (*argument).to_owned())).collect()
+    }
+
+    /// Runs `usher --office …`, which must succeed.
+    pub fn over_all(&self, arguments: &[&str]) -> String {
+        self.house.usher(&self.over(arguments))
+    }
+
+    /// The same for a command that must fail; its standard error.
+    pub fn refused_over_all(&self, arguments: &[&str]) -> String {
+        self.house.refused(&self.over(arguments))
+    }
+
     /// The JSON that `usher fleet …` prints, line by line.
     pub fn json(&self, arguments: &[&str]) -> Vec<Value> {
         lines(&self.usher(arguments))

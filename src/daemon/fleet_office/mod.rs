@@ -18,6 +18,8 @@ mod page_tests;
 mod places;
 mod reconcile;
 mod report;
+#[cfg(test)]
+mod report_tests;
 mod requests;
 mod rules;
 mod socket;

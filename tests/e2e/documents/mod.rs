@@ -87,6 +87,11 @@ const NOT_HERE: &[(&str, &str)] = &[
     ("usher fleet journal --board front", FLEET),
     ("usher fleet why front 12", FLEET),
     ("usher fleet journal --json", FLEET),
+    ("usher --office attendance --day yesterday", FLEET),
+    ("usher --office attendance absent --day yesterday", FLEET),
+    ("usher --office journal list --person \"Ada Lovelace\" --since 7d", FLEET),
+    ("usher --office why", FLEET),
+    ("usher --office people list", FLEET),
     (
         "usher fleet export --postgres postgres://usher@db.example.org/reports",
         "it needs a fleet and a database; tests/fleet/postgres.rs has them",
