@@ -52,6 +52,12 @@ struct RecordFields {
     previous: String,
     /// In hexadecimal digits.
     hash: String,
+    /// At the office of a fleet: the board that wrote it. `seq`, and what its content says of people and records, are numbers over all boards then.
+    #[schemars(default)]
+    board: Option<String>,
+    /// The board's site.
+    #[schemars(default)]
+    site: Option<String>,
 }
 
 impl JsonSchema for Record {
