@@ -35,7 +35,8 @@ pub(super) fn settings(stream: &Stream, replicas: usize, sites: &BTreeSet<Site>)
         Stream::Heads | Stream::Boards => (64 * MIB, 20_000),
         Stream::Requests => (256 * MIB, 100_000),
         Stream::Answers => (256 * MIB, 10_000),
-        Stream::Office => (MIB, 1),
+        // One message. Servers of a cluster count the next one before they take the last one away.
+        Stream::Office => (MIB, 16),
         // About 150 bytes a person. Servers set memory aside for all of it.
         Stream::Places(_) => (4 * MIB, 100_000),
     };
