@@ -67,34 +67,8 @@ async fn carry_out(office: &Arc<Office>, request: Request, by: String) -> Result
             office.collected.stop_erasing(office.collected.trace(site.as_str(), &name, employee_id.as_deref())?)?;
             Answer::Done(done(office, &site, format!("{name} is enrolled at {site} as {uuid}"), holds_list).await)
         }
-        Request::Forget { site, name } => {
-            let at = site.clone();
-            let forgotten = changed(office, move |book| {
-                let forgotten = book.forget(&at, &name)?;
-                book.scrub_requests(&forgotten.name, at_ms)?;
-                Ok(forgotten)
-            })
-            .await?;
-            tracing::info!(%site, uuid = %forgotten.uuid, by, "somebody was forgotten");
-            let name = &forgotten.name;
-            let what = format!("{name} is forgotten at {site}; the key of their record is destroyed here");
-            let done = done(office, &site, what, holds_no_old_key).await;
-            let erased = erased(office, &site, &forgotten).await?;
-            Answer::Done(Done { proof: Some(proof(&forgotten, erased)), ..done })
-        }
-        Request::Lockdown { site, on, group } => {
-            if group.as_ref().is_some_and(|group| group.trim().is_empty() || group.len() > LONGEST_GROUP) {
-                return Err(Refused::Group);
-            }
-            let who = group.as_ref().map_or_else(|| "nobody passes".to_owned(), |group| format!("only {group} passes"));
-            let at = site.clone();
-            changed(office, move |book| book.lockdown(&at, on.then_some(Lockdown { group, by }), at_ms)).await?;
-            let what = match on {
-                true => format!("{site} is locked down: {who}"),
-                false => format!("the lockdown of {site} is over"),
-            };
-            Answer::Done(done(office, &site, what, follows_rules).await)
-        }
+        Request::Forget { site, name } => Answer::Done(forget(office, site, name, by).await?),
+        Request::Lockdown { site, on, group } => Answer::Done(lockdown(office, site, on, group, by).await?),
         Request::PushRules { site, rules } => Answer::Done(push_rules(office, site, rules, by).await?),
         Request::Rules { site } => {
             let found = office.with(|book| {
@@ -158,6 +132,46 @@ async fn carry_out(office: &Arc<Office>, request: Request, by: String) -> Result
             Answer::Records { records: listed.await?? }
         }
     })
+}
+
+/// Forgets somebody, and erases them from the collected records.
+async fn forget(office: &Arc<Office>, site: Site, name: String, by: String) -> Result<Done, Refused> {
+    let at_ms = office.now_ms();
+    let at = site.clone();
+    let forgotten = changed(office, move |book| {
+        let forgotten = book.forget(&at, &name)?;
+        book.scrub_requests(&forgotten.name, at_ms)?;
+        Ok(forgotten)
+    })
+    .await?;
+    tracing::info!(%site, uuid = %forgotten.uuid, by, "somebody was forgotten");
+    let name = &forgotten.name;
+    let what = format!("{name} is forgotten at {site}; the key of their record is destroyed here");
+    let done = done(office, &site, what, holds_no_old_key).await;
+    let erased = erased(office, &site, &forgotten).await?;
+    Ok(Done { proof: Some(proof(&forgotten, erased)), ..done })
+}
+
+/// Begins a site's lockdown, or ends it.
+async fn lockdown(
+    office: &Arc<Office>,
+    site: Site,
+    on: bool,
+    group: Option<String>,
+    by: String,
+) -> Result<Done, Refused> {
+    let at_ms = office.now_ms();
+    if group.as_ref().is_some_and(|group| group.trim().is_empty() || group.len() > LONGEST_GROUP) {
+        return Err(Refused::Group);
+    }
+    let who = group.as_ref().map_or_else(|| "nobody passes".to_owned(), |group| format!("only {group} passes"));
+    let at = site.clone();
+    changed(office, move |book| book.lockdown(&at, on.then_some(Lockdown { group, by }), at_ms)).await?;
+    let what = match on {
+        true => format!("{site} is locked down: {who}"),
+        false => format!("the lockdown of {site} is over"),
+    };
+    Ok(done(office, &site, what, follows_rules).await)
 }
 
 /// Says who may pass at a site, and which boards go by it. `None` clears that.
