@@ -148,10 +148,6 @@ fn a_day() -> Vec<(&'static str, Value)> {
         ("time_quality", json!({ "quality": "wrong", "known": false })),
         ("clock_trusted", json!({ "by": "anna" })),
         (
-            "site_rules",
-            json!({ "site": "berlin", "version": 7, "outcome": "followed", "reason": null, "by": "fleet/anna" }),
-        ),
-        (
             "admitted",
             json!({ "door": "front", "person": person, "direction": "in", "reason": "forgot the glasses", "by": "anna", "gates": [] }),
         ),
