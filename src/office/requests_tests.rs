@@ -264,7 +264,7 @@ fn who_was_disabled_or_removed_before_the_answer_came_passes_nowhere() {
     assert_eq!(both.gallery.people().len(), 2);
     both.talk();
     both.talk();
-    for (_, entry) in &both.book.galleries[&of_berlin()].entries {
+    for entry in both.book.galleries[&of_berlin()].entries.values() {
         assert!(!entry.who.as_ref().unwrap().body.enabled);
     }
     assert!(both.agree() && both.asked().is_empty(), "{:?}", both.asked());
