@@ -214,6 +214,7 @@ fn lines(servers: &mut Servers) -> Cut {
 }
 
 #[test]
+#[ignore = "it takes minutes and most of a small machine: cargo test --test fleet site -- --ignored --nocapture"]
 fn a_site_outlives_what_fails() {
     let Some(mut servers) = Servers::start_with(Program::Newer, 3, "127.0.0.1", &["berlin"]) else { return };
     let cut = lines(&mut servers);
