@@ -14,7 +14,7 @@
 //! About the person and the door:
 //! - [`Schedule`], [`Holidays`]: weekly hours. [`Holder`]: what the rules know about a person
 //! - [`Authority`]: who may pass, where and when; with [`Whereabouts`] and [`Backoff`]; [`FleetRule`] and [`Heard`]:
-//!   whether the fleet's office was heard lately
+//!   whether the fleet's office was heard lately; [`SitePlaces`]: whether places of the whole site count
 //! - [`SecondFactors`]: PINs and tags, and the faces that they belong to
 //! - [`Doorway`]: a door's lock, leaf, mode and alarms
 //!
@@ -46,6 +46,7 @@ mod holidays;
 mod infrared;
 mod liveness;
 mod passive;
+mod passback;
 mod person;
 mod presentation;
 #[cfg(test)]
@@ -59,7 +60,7 @@ mod waits;
 mod when;
 mod whereabouts;
 
-pub use authority::{Authority, DoorRules, HouseRules, Judgement, PassRequest, Permit, Zones};
+pub use authority::{Authority, DoorRules, HouseRules, Judgement, PassRequest, Permit};
 pub use calendar::{Hours, Schedule, WEEKDAYS, Window};
 pub use calibration::{Calibration, CalibrationError, Cut, NearEnough, Point, VISIT_PICTURES};
 pub use challenge::{Attempts, Challenge, ChallengeLook, ChallengeSettings, Failure, Identity, Reference, Turn, View};
@@ -71,6 +72,7 @@ pub use holidays::{BadLine, HolidayError, Holidays};
 pub use infrared::{InfraredEyes, InfraredLook, InfraredRules};
 pub use liveness::{Dice, LivenessRules};
 pub use passive::{PassiveEvidence, PassiveRules};
+pub use passback::{SitePlaces, Zones};
 pub use person::{CLEARLY, Clear, Holder, Shown};
 pub use referee::Referee;
 pub use referee::insight::{Found, Insight, Lack};
@@ -81,4 +83,4 @@ pub(crate) use rules::tests::usual;
 pub use second_factor::{CheckedEntry, Entered, PinCheck, SecondFactorSettings, SecondFactors};
 pub use waits::Backoff;
 pub use when::{Now, When};
-pub use whereabouts::{Place, Whereabouts};
+pub use whereabouts::{Found, Place, ToldPlace, Whereabouts};
