@@ -1,6 +1,6 @@
 //! Anti-passback: whether somebody comes from the side of the door on which they are, and what is let pass all the same.
 
-use super::whereabouts::Found;
+use super::whereabouts::KnownPlace;
 use crate::domain::{Direction, Gate, Passback, Reason};
 
 /// Whether places that other boards of the site tell count.
@@ -30,7 +30,7 @@ pub(super) fn gate(
     site: SitePlaces,
     zones: &Zones,
     direction: Direction,
-    place: Option<Found<'_>>,
+    place: Option<KnownPlace<'_>>,
 ) -> (Gate, Option<Reason>) {
     let from = match direction {
         Direction::In => &zones.outside,
@@ -51,8 +51,8 @@ pub(super) fn gate(
     };
     let mut input = match place {
         None => "not known where".to_owned(),
-        Some(Found { zone, told_by: None }) => format!("in {zone}"),
-        Some(Found { zone, told_by: Some(board) }) => format!("in {zone}, by the board {board}"),
+        Some(KnownPlace { zone, told_by: None }) => format!("in {zone}"),
+        Some(KnownPlace { zone, told_by: Some(board) }) => format!("in {zone}, by the board {board}"),
     };
     if let Some(why) = let_pass {
         input += &format!(", let pass ({why})");
@@ -65,15 +65,20 @@ pub(super) fn gate(
 mod tests {
     use super::*;
 
-    fn asked(passback: Passback, site: SitePlaces, direction: Direction, place: Option<Found<'_>>) -> (bool, String) {
+    fn asked(
+        passback: Passback,
+        site: SitePlaces,
+        direction: Direction,
+        place: Option<KnownPlace<'_>>,
+    ) -> (bool, String) {
         let zones = Zones { outside: "street".into(), inside: "office".into() };
         let (gate, refused) = gate(passback, site, &zones, direction, place);
         assert_eq!(gate.passed, refused.is_none());
         (gate.passed, gate.input.to_string())
     }
 
-    fn found<'a>(zone: &'a str, told_by: Option<&'a str>) -> Option<Found<'a>> {
-        Some(Found { zone, told_by })
+    fn found<'a>(zone: &'a str, told_by: Option<&'a str>) -> Option<KnownPlace<'a>> {
+        Some(KnownPlace { zone, told_by })
     }
 
     #[test]
@@ -100,6 +105,10 @@ mod tests {
             }
         }
         assert!(!asked(Passback::Hard, SitePlaces::Off, Direction::Out, found("street", None)).0);
-        assert!(asked(Passback::Soft, SitePlaces::Off, Direction::Out, found("street", None)).1.ends_with("let pass (soft)"));
+        assert!(
+            asked(Passback::Soft, SitePlaces::Off, Direction::Out, found("street", None))
+                .1
+                .ends_with("let pass (soft)")
+        );
     }
 }

@@ -30,7 +30,7 @@ pub struct ToldPlace {
 
 /// Where somebody is, and who says so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Found<'a> {
+pub struct KnownPlace<'a> {
     pub zone: &'a str,
     /// The other board that told it; `None` where a door of this board saw it.
     pub told_by: Option<&'a str>,
@@ -63,14 +63,14 @@ impl Whereabouts {
     }
 
     /// Where a person is by all that is known: as [`Whereabouts::of`], or by what another board told, whichever is newer.
-    pub fn newest(&self, person: PersonId, now: &Now, trusted_for: Option<Duration>) -> Option<Found<'_>> {
+    pub fn newest(&self, person: PersonId, now: &Now, trusted_for: Option<Duration>) -> Option<KnownPlace<'_>> {
         match self.told.get(&person).filter(|told| told.wins) {
             Some(Told { place, .. }) => {
                 let too_old = trusted_for.is_some_and(|longest| place.ago(now) >= longest);
                 let zone = place.zone.as_deref().filter(|_| !too_old)?;
-                Some(Found { zone, told_by: Some(&place.board) })
+                Some(KnownPlace { zone, told_by: Some(&place.board) })
             }
-            None => self.of(person, now, trusted_for).map(|place| Found { zone: &place.zone, told_by: None }),
+            None => self.of(person, now, trusted_for).map(|place| KnownPlace { zone: &place.zone, told_by: None }),
         }
     }
 
@@ -291,7 +291,8 @@ mod tests {
         let by = |where_: &Whereabouts, now: u64| {
             where_.newest(ADA, &after(now), HOUR).map(|found| (found.zone.to_owned(), found.told_by.map(str::to_owned)))
         };
-        let (here, side) = (|zone: &str| Some((zone.to_owned(), None)), |zone: &str| Some((zone.to_owned(), Some("side".to_owned()))));
+        let (here, side) =
+            (|zone: &str| Some((zone.to_owned(), None)), |zone: &str| Some((zone.to_owned(), Some("side".to_owned()))));
         where_.enter(ADA, "office", &after(100));
         where_.hear([(ADA, Some(told(Some("yard"), 50)))], false, &after(110));
         assert_eq!(by(&where_, 110), here("office"), "it was told late");
@@ -318,7 +319,7 @@ mod tests {
         where_.hear([(ADA, Some(own))], false, &after(110));
         assert_eq!(where_.newest(ADA, &after(110), None).map(|found| found.zone), Some("office"));
         where_.enter(ADA, "yard", &after(90));
-        assert_eq!(where_.newest(ADA, &after(110), None), Some(Found { zone: "yard", told_by: None }));
+        assert_eq!(where_.newest(ADA, &after(110), None), Some(KnownPlace { zone: "yard", told_by: None }));
         // A mark that a place was forgotten is as good as a place.
         where_.forget(ADA);
         where_.mark_forgotten(ADA, When::of(&after(120)));

@@ -106,6 +106,11 @@ impl PlacesDesk {
         self.lock().read = read;
     }
 
+    /// For the task: what [`PlacesDesk::set_read`] set.
+    pub fn is_read(&self) -> bool {
+        self.lock().read
+    }
+
     /// For the task: tells the doors the newest place of somebody.
     pub fn tell(&self, person: PersonId, place: ToldPlace) {
         self.lock().told.insert(person, Some(place));

@@ -33,11 +33,11 @@ use crate::access::{
     SecondFactorSettings, Shown,
 };
 use crate::clock::{Clock, Evidence};
-use crate::domain::{
-    AccessEvent, Decided, Decision, Direction, DoorEvent, DoorIndex, Event, GallerySize, Moment, Named, PersonId,
-    Reason, Sighting, TrackId, Verdict, Wanted,
-};
 use crate::daemon::site_places::PlacesDesk;
+use crate::domain::{
+    Decided, Decision, Direction, DoorEvent, DoorIndex, Event, GallerySize, Moment, Named, PersonId, Reason, Sighting,
+    TrackId, Verdict, Wanted,
+};
 use crate::door::Input;
 use crate::office::saved::{SavedEntry, SavedState};
 use cues::Devices;

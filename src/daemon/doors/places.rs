@@ -44,7 +44,8 @@ impl Doors {
                 whereabouts.mark_forgotten(*person, *since);
             }
         }
-        let seen: Vec<_> = whereabouts.own().map(|(person, zone, since)| (person, zone.map(str::to_owned), since)).collect();
+        let seen: Vec<_> =
+            whereabouts.own().map(|(person, zone, since)| (person, zone.map(str::to_owned), since)).collect();
         for (person, zone, since) in seen {
             self.hand_on(person, zone, &since, now);
         }
@@ -53,7 +54,9 @@ impl Doors {
 
     /// Takes in what other boards told, if something is new.
     pub(super) fn follow_places(&mut self) {
-        let Some(News { told, everybody, site }) = self.places.as_ref().and_then(|places| places.news()) else { return };
+        let Some(News { told, everybody, site }) = self.places.as_ref().and_then(|places| places.news()) else {
+            return;
+        };
         let now = self.now();
         self.authority.hear_of_places(site, told, everybody, &now);
     }

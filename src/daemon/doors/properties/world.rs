@@ -20,6 +20,7 @@ use crate::daemon::doors::door::{Door, UnlockHours};
 use crate::daemon::doors::write_queue;
 use crate::daemon::doors::writer::{EventWriter, Unwritten};
 use crate::daemon::doors::{Doors, DoorsSettings};
+use crate::daemon::site_places::PlacesDesk;
 use crate::domain::{
     Direction, Distance, DoorIndex, Event, Face, Match, Mode, Moment, Passback, PersonId, Quality, ScheduleIndex,
     Sighting, TrackId, WithoutSync,
