@@ -44,12 +44,17 @@ impl Doors {
                 whereabouts.mark_forgotten(*person, *since);
             }
         }
-        let seen: Vec<_> =
-            whereabouts.own().map(|(person, zone, since)| (person, zone.map(str::to_owned), since)).collect();
-        for (person, zone, since) in seen {
-            self.hand_on(person, zone, &since, now);
-        }
+        self.hand_all_on(now);
         self.follow_places();
+    }
+
+    /// Hands on everything that was seen here: at the start, and once the time is known, which dates what had no date.
+    pub(super) fn hand_all_on(&self, now: &Now) {
+        if self.places.is_some() {
+            for (person, zone, since) in self.authority.whereabouts().own() {
+                self.hand_on(person, zone.map(str::to_owned), &since, now);
+            }
+        }
     }
 
     /// Takes in what other boards told, if something is new.

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::Doors;
-use crate::access::{Now, Place};
+use crate::access::Now;
 use crate::domain::{AccessEvent, DaemonEvent, Distance, Event, GallerySize, TimeQuality};
 use crate::office::saved::HoursEnded;
 use crate::office::saved::SavedEntry;
@@ -56,16 +56,16 @@ impl Doors {
     pub(super) fn look_at_quality(&mut self, now: Now) {
         let dated = self.authority.whereabouts_mut().date(&now);
         let whereabouts = self.authority.whereabouts();
-        let places: Vec<_> =
-            dated.iter().map(|person| (*person, whereabouts.of(*person, &now, None).cloned())).collect();
-        self.timekeeper.keep(places.iter().map(|(person, place)| SavedEntry::place(*person, place.as_ref())));
-        for (person, place) in places {
-            if let Some(Place { zone, since }) = place {
-                self.hand_on(person, Some(zone), &since, &now);
-            }
+        let entries = dated.iter().map(|person| SavedEntry::place(*person, whereabouts.of(*person, &now, None)));
+        self.timekeeper.keep(entries);
+        if !dated.is_empty() {
+            self.hand_all_on(&now);
         }
         let Some((before, quality)) = self.timekeeper.changed(&now) else { return };
         let known = quality.is_known();
+        if known {
+            self.hand_all_on(&now);
+        }
         // A start with the right time needs no record.
         if before.is_none_or(TimeQuality::is_known) == known {
             return;

@@ -18,6 +18,8 @@ mod models;
 mod models_tests;
 mod people;
 mod places;
+#[cfg(test)]
+mod places_tests;
 mod state;
 
 use std::collections::BTreeMap;
