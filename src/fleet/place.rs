@@ -17,8 +17,8 @@ pub const MAX_PLACE: usize = 1024;
 pub const MAX_PLACES: usize = 100_000;
 /// How long a place is held, in milliseconds: 7 days, as at the servers.
 pub const PLACES_FOR_MS: i64 = 7 * 86_400_000;
-/// The longest name of a zone, in characters.
-const MAX_ZONE: usize = 256;
+/// The longest name of a zone, in characters, as in the configuration.
+const MAX_ZONE: usize = 32;
 /// Places of one person, from one board and in one zone, that are no further apart than this are the same one, dated twice; in milliseconds.
 const SAME_MS: u64 = 2_000;
 /// How far a board's clock may be ahead of the servers'; in milliseconds. What is dated later is not believed, because it would count for too long.
@@ -39,7 +39,7 @@ impl PersonPlace {
     /// A place as a server has it; `None` for what is none. `stored_ms` is when the server stored it, by its clock.
     pub fn read(payload: &[u8], stored_ms: i64) -> Option<PersonPlace> {
         let place: PersonPlace = (payload.len() <= MAX_PLACE).then(|| serde_json::from_slice(payload).ok())??;
-        let zone_fits = place.zone.as_ref().is_none_or(|zone| !zone.is_empty() && zone.chars().count() <= MAX_ZONE);
+        let zone_fits = place.zone.as_ref().is_none_or(|zone| is_zone(zone));
         (zone_fits && place.since_ms <= stored_ms.saturating_add(AHEAD_MS)).then_some(place)
     }
 
@@ -52,6 +52,12 @@ impl PersonPlace {
     fn is_same(&self, other: &PersonPlace) -> bool {
         self.board == other.board && self.zone == other.zone && self.since_ms.abs_diff(other.since_ms) <= SAME_MS
     }
+}
+
+/// Whether a zone may have that name in a configuration. It is shown to people, who are told nothing else by a board that lies.
+fn is_zone(zone: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_');
+    (1..=MAX_ZONE).contains(&zone.len()) && zone.bytes().all(plain)
 }
 
 /// What a board knows of one person.
@@ -231,8 +237,9 @@ mod tests {
             assert_eq!(PersonPlace::read(other.as_bytes(), 0), None, "{other}");
         }
         let wide = PersonPlace { zone: Some("x".repeat(MAX_ZONE + 1)), ..good.clone() };
-        let nowhere = PersonPlace { zone: Some(String::new()), ..good };
-        for bad in [wide, nowhere] {
+        let nowhere = PersonPlace { zone: Some(String::new()), ..good.clone() };
+        let written = PersonPlace { zone: Some("\u{1b}[2J".into()), ..good };
+        for bad in [wide, nowhere, written] {
             assert_eq!(PersonPlace::read(&serde_json::to_vec(&bad).unwrap(), 1_000), None);
         }
     }

@@ -19,7 +19,7 @@ use crate::domain::{Moment, PersonId};
 use crate::fleet::carrier::{
     Carrier, CarrierError, Link, MAX_READ, Message, Stored, Stream, StreamState, Subject, placed_person,
 };
-use crate::fleet::{Board, PersonPlace, Places, ServerTime, Site, millis};
+use crate::fleet::{Board, PLACES_FOR_MS, PersonPlace, Places, ServerTime, Site, millis};
 use crate::office::Register;
 
 /// How often everything is looked at, if nothing happens.
@@ -140,7 +140,8 @@ impl PlacesTask {
                     if let Some((time, _)) = self.time {
                         self.places.drop_old(time.of(millis(self.clock.now())));
                     }
-                    // Somebody may have been enrolled who was seen elsewhere before, and a server may have lost what was said.
+                    // Somebody may have been enrolled who was seen before, here or elsewhere, and a server may have lost what was said.
+                    self.take_seen(desk.all_seen());
                     self.tell_everybody();
                     self.say_all().await?;
                 }
@@ -234,9 +235,11 @@ impl PlacesTask {
     /// Takes what the doors saw. What has no date is told once it has one.
     fn take_seen(&mut self, seen: Vec<(PersonId, SeenPlace)>) {
         let Some((time, _)) = self.time else { return };
+        let oldest = time.of(millis(self.clock.now())).saturating_sub(PLACES_FOR_MS);
         for (person, SeenPlace { zone, at_ms }) in seen {
-            if let (Some(uuid), Some(at_ms)) = (self.people.uuid(person), at_ms) {
-                self.places.note(uuid, zone, time.of(at_ms));
+            let since_ms = at_ms.map(|at_ms| time.of(at_ms)).filter(|since_ms| *since_ms >= oldest);
+            if let (Some(uuid), Some(since_ms)) = (self.people.uuid(person), since_ms) {
+                self.places.note(uuid, zone, since_ms);
             }
         }
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
@@ -165,9 +166,15 @@ async fn a_server_that_lost_everything_is_told_again_and_a_new_board_reads_it() 
     assert_eq!(side.told(7), None);
     *side.known.lock().unwrap() = 10;
     eventually("somebody who was enrolled", || side.told(7) == place("office", "front")).await;
-    let all = server.carrier().read(&Stream::Places(berlin()), 1, 100).await.unwrap();
-    let people = all.iter().filter(|stored| !stored.subject.contains("clock")).count();
-    assert_eq!(people, 2, "somebody of this board alone stays here: {all:?}");
+    let (reader, berlin) = (server.carrier(), Stream::Places(berlin()));
+    let people = || {
+        let all = reader.read(&berlin, 1, 100).now_or_never().unwrap().unwrap();
+        all.iter().filter(|stored| !stored.subject.contains("clock")).count()
+    };
+    assert_eq!(people(), 2, "somebody of this board alone stays here");
+    // The office takes that person in.
+    *front.known.lock().unwrap() = 60;
+    eventually("the place of somebody who became the fleet's", || people() == 3).await;
 }
 
 #[tokio::test(start_paused = true)]
