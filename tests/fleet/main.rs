@@ -14,7 +14,6 @@ mod cut;
 mod doors;
 mod leaf;
 mod measure;
-mod places;
 mod postgres;
 mod raw;
 mod requests;

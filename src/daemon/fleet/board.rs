@@ -14,8 +14,8 @@ use tokio::time::{Instant, MissedTickBehavior};
 use uuid::Uuid;
 
 use super::astray::Astray;
+use super::leader::{Beside, Leader};
 use super::lockdown::DoorOrders;
-use super::models::{Beside, Leader};
 use super::state::{Connection, FleetState};
 use crate::daemon::fleet_office::lost;
 use crate::daemon::rulebook::Rulebook;

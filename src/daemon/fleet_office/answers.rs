@@ -14,7 +14,7 @@ use crate::domain::ModelId;
 use crate::fleet::{AccessText, Board, BoardKey, Gallery, Lockdown, SealedError, Site};
 use crate::office::fleet::key_file::hex;
 use crate::office::fleet::protocol::{
-    Answer, BoardReport, BoardRow, Done, MAX_RECORDS, OfficeStatus, PersonRow, Proof, Request, SiteRow,
+    Answer, BoardReport, BoardRow, Done, MAX_RECORDS, ModelsAct, OfficeStatus, PersonRow, Proof, Request, SiteRow,
 };
 use crate::office::fleet::{Book, BookError, Decided, Decision, Forgotten, KeptBoard, KeptError, People, Who};
 
@@ -77,7 +77,7 @@ async fn carry_out(office: &Arc<Office>, request: Request, by: String) -> Result
             });
             Answer::Rules { access: found.ok_or(Refused::NoSite(site))? }
         }
-        Request::Models { site, act } => models::carry_out(office, site, act, by).await?,
+        Request::Models { site, act } => lead(office, site, act, by).await?,
         Request::Invite { site, board } => Answer::Token { token: invite(office, site, board, at_ms).await? },
         Request::Leaf { site, server, replace } => leaf(office, &site, &server, replace).await?,
         Request::Revoke { board } => {
@@ -205,6 +205,22 @@ async fn leaf(office: &Arc<Office>, site: &Site, server: &str, replace: bool) ->
     Ok(Answer::Leaf { folder: made.folder.display().to_string(), boards, still_admitted })
 }
 
+/// Carries out what is asked of a site's models.
+async fn lead(office: &Arc<Office>, site: Site, act: ModelsAct, by: String) -> Result<Answer, Refused> {
+    let (at_ms, at) = (office.now_ms(), site.clone());
+    if let ModelsAct::Status = act {
+        let rows = rows_of_boards(office)?;
+        let models = office.with(|book| models::status(book, &rows, &site));
+        return models.map(Answer::Models).ok_or(Refused::NoSite(site));
+    }
+    let what = changed(office, move |book| models::lead(book, &at, act, &by, at_ms)).await?;
+    // Whoever was the last one may have reached the share.
+    let rows = rows_of_boards(office)?;
+    changed(office, move |book| models::advance(book, &rows, at_ms)).await?;
+    let told = done(office, &site, what, follows_rules).await;
+    Ok(Answer::Done(Done { notes: models::troubles(&rows_of_boards(office)?, &site), ..told }))
+}
+
 async fn invite(office: &Arc<Office>, site: Site, board: Board, at_ms: u64) -> Result<String, Refused> {
     office.with(|book| book.may_invite(&board))?;
     let key = BoardKey::generate()?;
@@ -225,7 +241,7 @@ pub async fn revoke(office: &Arc<Office>, board: &Board) -> Result<Revoked, Refu
     Ok(revoked)
 }
 
-pub(super) async fn changed<T: Send + 'static>(
+async fn changed<T: Send + 'static>(
     office: &Arc<Office>,
     work: impl FnOnce(&mut Book) -> Result<T, BookError> + Send + 'static,
 ) -> Result<T, Refused> {
@@ -233,12 +249,7 @@ pub(super) async fn changed<T: Send + 'static>(
 }
 
 /// What is reported of a change: whether it was sent, and which boards of the site have confirmed it.
-pub(super) async fn done(
-    office: &Arc<Office>,
-    site: &Site,
-    what: String,
-    confirms: fn(&Book, &BoardRow, &Site) -> bool,
-) -> Done {
+async fn done(office: &Arc<Office>, site: &Site, what: String, confirms: fn(&Book, &BoardRow, &Site) -> bool) -> Done {
     let sent = wait_until_sent(office).await;
     let until = Instant::now() + CONFIRMED_WITHIN;
     let mut heard = office.heard.subscribe();
@@ -297,7 +308,7 @@ fn proof(forgotten: &Forgotten, erased_records: u64) -> Proof {
     }
 }
 
-pub(super) fn follows_rules(book: &Book, row: &BoardRow, site: &Site) -> bool {
+fn follows_rules(book: &Book, row: &BoardRow, site: &Site) -> bool {
     let version = book.rules.get(site).map_or(0, |rules| rules.body.version);
     row.said.as_ref().is_some_and(|said| said.rules >= version)
 }
@@ -355,7 +366,8 @@ fn status(office: &Arc<Office>) -> Result<OfficeStatus, KeptError> {
     }))
 }
 
-pub(super) fn rows_of_boards(office: &Arc<Office>) -> Result<Vec<BoardRow>, KeptError> {
+/// Every board, and what it last said.
+pub fn rows_of_boards(office: &Arc<Office>) -> Result<Vec<BoardRow>, KeptError> {
     let (now_ms, reports) = (i64::try_from(office.now_ms()).unwrap_or(i64::MAX), office.reports());
     let mut rows = office.with(|book| {
         let row = |(board, kept): (&Board, &KeptBoard)| {

@@ -148,7 +148,8 @@ impl AtServers {
                     more = self.collect().await?;
                     self.ask_for_missed().await?;
                     self.revoke_unused().await?;
-                    models::advance(&self.office).await?;
+                    let (rows, now_ms) = (super::answers::rows_of_boards(&self.office)?, self.office.now_ms());
+                    self.office.change(move |book| models::advance(book, &rows, now_ms)).await??;
                     if self.made_anew().await? {
                         return Ok(());
                     }

@@ -1,85 +1,63 @@
 //! The models of sites, as commands ask for them and as time goes on.
 
-use std::sync::Arc;
-
-use super::answers::{Refused, changed, done, follows_rules, rows_of_boards};
-use super::desk::Office;
-use super::link::LinkError;
 use crate::fleet::{Gallery, Site};
-use crate::office::fleet::protocol::{
-    Answer, BoardModel, BoardRow, Done, ModelsAct, ModelsStatus, Photographs, RollRow,
-};
-use crate::office::fleet::{Book, Photographed, RollOrder, RollPhase, RollStanding};
+use crate::office::fleet::protocol::{BoardModel, BoardRow, ModelsAct, ModelsStatus, Photographs, RollRow};
+use crate::office::fleet::{Book, BookError, Photographed, RollOrder, RollPhase, RollStanding};
 
-/// Carries out what a command asks of a site's models.
-pub async fn carry_out(office: &Arc<Office>, site: Site, act: ModelsAct, by: String) -> Result<Answer, Refused> {
-    let (at_ms, at) = (office.now_ms(), site.clone());
-    let what = match act {
-        ModelsAct::Status => return status(office, &site).map(Answer::Models),
+/// Carries out what a command asks of a site's models. Returns what was done, in words.
+///
+/// # Errors
+/// It is refused, or cannot be stored.
+pub fn lead(book: &mut Book, site: &Site, act: ModelsAct, by: &str, at_ms: u64) -> Result<String, BookError> {
+    Ok(match act {
+        ModelsAct::Status => String::new(),
         ModelsAct::Switch { to, share, after_ms, learn } => {
-            let order = RollOrder { site: at, to: to.clone(), share, after_ms, learn };
-            changed(office, move |book| book.begin_roll(&order, &by, at_ms)).await?;
+            book.begin_roll(&RollOrder { site: site.clone(), to: to.clone(), share, after_ms, learn }, by, at_ms)?;
             format!("{site} is on its way to {to}, and goes over once {share} of 100 people have templates of it")
         }
-        ModelsAct::Cancel => match changed(office, move |book| book.cancel_roll(&at, &by, at_ms)).await? {
+        ModelsAct::Cancel => match book.cancel_roll(site, by, at_ms)? {
             RollPhase::Gathering => format!("{site} stays with its model; the templates of the other one are dropped"),
             RollPhase::Switched => format!("{site} goes back to the model before"),
         },
         ModelsAct::Finish => {
-            changed(office, move |book| book.finish_roll(&at, at_ms)).await?;
+            book.finish_roll(site, at_ms)?;
             format!("the records of the model that {site} has left are dropped")
         }
         ModelsAct::Photographs(Photographs { name, templates, proof, labels, force }) => {
-            let (gallery, query) = (Gallery::from(&site), name.clone());
-            let photographed = Photographed { gallery, templates, proof, labels, force };
-            changed(office, move |book| book.give_templates(&query, photographed)).await?;
+            let gallery = Gallery::from(site);
+            book.give_templates(&name, Photographed { gallery, templates, proof, labels, force })?;
             format!("{name} has templates of the new model")
         }
-    };
-    // Whoever was the last one may have reached the share.
-    advance(office).await.map_err(|error| Refused::Rules(error.to_string()))?;
-    let told = done(office, &site, what, follows_rules).await;
-    let notes = troubles(&rows_of_boards(office)?, &site);
-    Ok(Answer::Done(Done { notes, ..told }))
+    })
 }
 
-/// Does what is due at any site: switches it, or drops the records of the model that it has left.
+/// Does what is due at any site: switches it, or drops the records of the model that it has left. `rows` are all boards.
 ///
 /// # Errors
-/// The store cannot be written, or the boards' places cannot be read.
-pub async fn advance(office: &Arc<Office>) -> Result<(), LinkError> {
-    let underway = |book: &Book| {
-        let on_way = book.galleries.iter().filter(|(_, people)| people.kept.roll.is_some());
-        on_way.map(|(gallery, _)| gallery.clone()).collect::<Vec<Gallery>>()
-    };
-    let galleries = office.with(|book| underway(book));
-    if galleries.is_empty() {
-        return Ok(());
-    }
-    let (rows, now_ms) = (rows_of_boards(office)?, office.now_ms());
-    for gallery in galleries {
+/// It cannot be stored.
+pub fn advance(book: &mut Book, rows: &[BoardRow], now_ms: u64) -> Result<(), BookError> {
+    let on_way = book.galleries.iter().filter(|(_, people)| people.kept.roll.is_some());
+    let on_way: Vec<Gallery> = on_way.map(|(gallery, _)| gallery.clone()).collect();
+    for gallery in on_way {
         let boards = rows.iter().filter(|row| row.site == gallery.as_str() && !row.revoked);
         let models: Vec<Option<String>> = boards.map(|row| row.said.as_ref().map(|said| said.model.clone())).collect();
-        office.change(move |book| book.advance_roll(&gallery, &models, now_ms)).await??;
+        book.advance_roll(&gallery, &models, now_ms)?;
     }
     Ok(())
 }
 
-fn status(office: &Arc<Office>, site: &Site) -> Result<ModelsStatus, Refused> {
-    let rows = rows_of_boards(office)?;
+/// The models of a site; `None` if there is no such site.
+pub fn status(book: &Book, rows: &[BoardRow], site: &Site) -> Option<ModelsStatus> {
     let gallery = Gallery::from(site);
-    let no_site = || Refused::NoSite(site.clone());
-    office.with(|book| {
-        let people = book.galleries.get(&gallery).ok_or_else(no_site)?;
-        let models = book.rules.get(site).and_then(|rules| rules.body.models.clone());
-        let in_force = people.kept.model.as_ref().map(|model| model.as_str());
-        let boards = rows.iter().filter(|row| row.site == gallery.as_str() && !row.revoked);
-        Ok(ModelsStatus {
-            current: models.as_ref().map(|models| models.current.name.clone()),
-            beside: models.and_then(|models| models.beside).map(|beside| beside.name),
-            roll: book.roll_standing(&gallery).map(row),
-            boards: boards.map(|board| of_board(board, in_force)).collect(),
-        })
+    let people = book.galleries.get(&gallery)?;
+    let models = book.rules.get(site).and_then(|rules| rules.body.models.clone());
+    let in_force = people.kept.model.as_ref().map(|model| model.as_str());
+    let boards = rows.iter().filter(|row| row.site == gallery.as_str() && !row.revoked);
+    Some(ModelsStatus {
+        current: models.as_ref().map(|models| models.current.name.clone()),
+        beside: models.and_then(|models| models.beside).map(|beside| beside.name),
+        roll: book.roll_standing(&gallery).map(row),
+        boards: boards.map(|board| of_board(board, in_force)).collect(),
     })
 }
 
@@ -109,7 +87,7 @@ fn row(RollStanding { roll, moved, left }: RollStanding) -> RollRow {
 }
 
 /// Why boards do not follow their site.
-fn troubles(rows: &[BoardRow], site: &Site) -> Vec<String> {
+pub fn troubles(rows: &[BoardRow], site: &Site) -> Vec<String> {
     let of_site = rows.iter().filter(|row| row.site == site.as_str() && !row.revoked);
     let trouble = of_site.filter_map(|row| Some((&row.board, row.said.as_ref()?.models_trouble.as_ref()?)));
     trouble.map(|(board, why)| format!("{board} does not follow: {why}")).collect()

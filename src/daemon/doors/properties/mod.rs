@@ -4,7 +4,6 @@
 mod clocks;
 mod floods;
 mod people;
-mod places;
 mod rules;
 mod steps;
 mod world;
