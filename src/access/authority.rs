@@ -15,10 +15,11 @@ use jiff::tz::TimeZone;
 use super::backoff::NearMisses;
 use super::calendar::Schedule;
 use super::fleet_news::{FleetNews, FleetRule};
+use super::passback::{self, SitePlaces, Zones};
 use super::person::{Holder, Shown};
 use super::waits::Backoff;
 use super::when::{Now, When};
-use super::whereabouts::{Place, Whereabouts};
+use super::whereabouts::{ToldPlace, Whereabouts};
 use crate::domain::{
     Assurance, Direction, DoorIndex, Gate, Mode, Moment, Passback, PersonId, Reason, ScheduleIndex, WithoutSync,
 };
@@ -69,13 +70,6 @@ pub struct Permit {
     pub assurance: Option<Vec<Assurance>>,
 }
 
-/// The zones on the two sides of a door. Going in leads from `outside` to `inside`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Zones {
-    pub outside: String,
-    pub inside: String,
-}
-
 /// A recognised person's request to pass a door.
 #[derive(Clone, Copy, Debug)]
 pub struct PassRequest<'a> {
@@ -124,6 +118,7 @@ pub struct Authority {
     /// Until when the fleet's newest rules are waited for; `None` for a board in no fleet.
     rules_by: Option<Moment>,
     fleet_news: FleetNews,
+    site: SitePlaces,
 }
 
 /// A person who may pass together with a second person in the same direction.
@@ -147,6 +142,7 @@ impl Authority {
             fleet: None,
             rules_by: None,
             fleet_news: FleetNews::default(),
+            site: SitePlaces::Off,
         }
     }
 
@@ -158,6 +154,18 @@ impl Authority {
     /// Notes what is known of the fleet.
     pub fn hear_of_fleet(&mut self, news: FleetNews) {
         self.fleet_news = news;
+    }
+
+    /// Takes what other boards of the site told of places; see [`Whereabouts::hear`].
+    pub fn hear_of_places(
+        &mut self,
+        site: SitePlaces,
+        told: impl IntoIterator<Item = (PersonId, Option<ToldPlace>)>,
+        everybody: bool,
+        now: &Now,
+    ) {
+        self.site = site;
+        self.whereabouts.hear(told, everybody, now);
     }
 
     /// Whether the fleet's newest rules are still waited for.
@@ -242,8 +250,8 @@ impl Authority {
         if let (Some(zones), Some(direction)) = (&rules.zones, request.direction)
             && self.rules.passback != Passback::Off
         {
-            let place = self.whereabouts.of(holder.person, &now, self.rules.passback_for);
-            judgement.note(passback_gate(self.rules.passback, zones, direction, place));
+            let place = self.whereabouts.newest(holder.person, &now, self.rules.passback_for);
+            judgement.note(passback::gate(self.rules.passback, self.site, zones, direction, place));
         }
         if let Some(group) = &rules.first_person {
             judgement.note(self.first_person_gate(request.door, group, holder, now));
@@ -444,26 +452,6 @@ fn mode_gate(mode: &Mode, holder: &Holder) -> (Gate, Option<Reason>) {
     };
     let gate = Gate::new("mode", mode.as_str(), limit, passed);
     (gate, (!passed).then_some(Reason::Lockdown))
-}
-
-fn passback_gate(
-    passback: Passback,
-    zones: &Zones,
-    direction: Direction,
-    place: Option<&Place>,
-) -> (Gate, Option<Reason>) {
-    let from = match direction {
-        Direction::In => &zones.outside,
-        Direction::Out => &zones.inside,
-    };
-    let fits = place.is_none_or(|place| place.zone == *from);
-    let soft = passback == Passback::Soft;
-    let mut input = place.map_or_else(|| "not known where".to_owned(), |place| format!("in {}", place.zone));
-    if !fits && soft {
-        input += ", let pass (soft)";
-    }
-    let gate = Gate::new("passback", input, format!("comes from {from}"), fits || soft);
-    (gate, (!fits && !soft).then_some(Reason::Passback))
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@
 //! About the person and the door:
 //! - [`Schedule`], [`Holidays`]: weekly hours. [`Holder`]: what the rules know about a person
 //! - [`Authority`]: who may pass, where and when; with [`Whereabouts`] and [`Backoff`]; [`FleetRule`] and [`Heard`]:
-//!   whether the fleet's office was heard lately
+//!   whether the fleet's office was heard lately; [`SitePlaces`]: whether places of the whole site count
 //! - [`SecondFactors`]: PINs and tags, and the faces that they belong to
 //! - [`Doorway`]: a door's lock, leaf, mode and alarms
 //!
@@ -45,6 +45,7 @@ mod gates;
 mod holidays;
 mod infrared;
 mod liveness;
+mod passback;
 mod passive;
 mod person;
 mod presentation;
@@ -59,7 +60,7 @@ mod waits;
 mod when;
 mod whereabouts;
 
-pub use authority::{Authority, DoorRules, HouseRules, Judgement, PassRequest, Permit, Zones};
+pub use authority::{Authority, DoorRules, HouseRules, Judgement, PassRequest, Permit};
 pub use calendar::{Hours, Schedule, WEEKDAYS, Window};
 pub use calibration::{Calibration, CalibrationError, Cut, NearEnough, Point, VISIT_PICTURES};
 pub use challenge::{Attempts, Challenge, ChallengeLook, ChallengeSettings, Failure, Identity, Reference, Turn, View};
@@ -70,6 +71,7 @@ pub use fleet_news::{FleetNews, FleetRule, Heard, RULES_WITHIN};
 pub use holidays::{BadLine, HolidayError, Holidays};
 pub use infrared::{InfraredEyes, InfraredLook, InfraredRules};
 pub use liveness::{Dice, LivenessRules};
+pub use passback::{SitePlaces, Zones};
 pub use passive::{PassiveEvidence, PassiveRules};
 pub use person::{CLEARLY, Clear, Holder, Shown};
 pub use referee::Referee;
@@ -81,4 +83,4 @@ pub(crate) use rules::tests::usual;
 pub use second_factor::{CheckedEntry, Entered, PinCheck, SecondFactorSettings, SecondFactors};
 pub use waits::Backoff;
 pub use when::{Now, When};
-pub use whereabouts::{Place, Whereabouts};
+pub use whereabouts::{KnownPlace, Place, ToldPlace, Whereabouts};

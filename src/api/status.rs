@@ -193,4 +193,7 @@ pub struct FleetStatus {
     pub refused: u64,
     /// How far this board's clock is ahead of the fleet's servers, in milliseconds; null when it was not measured.
     pub clock_ahead_ms: Option<i64>,
+    /// Whether the places of people at the site's other boards are known; null without `[fleet] places`.
+    #[serde(default)]
+    pub places_current: Option<bool>,
 }

@@ -17,6 +17,7 @@ pub fn all(config: &Config, status: Option<&FleetStatus>) -> Vec<Check> {
     };
     let mut found = vec![connection(status), age(status)];
     found.extend(whole(status));
+    found.extend(places(status));
     if status.refused > 0 {
         let text = format!(
             "{} records were refused, because the office did not sign them: somebody else writes to the servers",
@@ -94,6 +95,16 @@ fn whole(status: &FleetStatus) -> Option<Check> {
     })
 }
 
+fn places(status: &FleetStatus) -> Option<Check> {
+    Some(match status.places_current? {
+        true => Check::well("fleet", "knows where people went at the other boards of the site"),
+        false => Check::warning(
+            "fleet",
+            "does not know where people went at the other boards of the site; nobody is refused for that until they can be heard",
+        ),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -116,6 +127,7 @@ mod tests {
             set_aside: 0,
             refused: 0,
             clock_ahead_ms: Some(3),
+            places_current: Some(true),
         }
     }
 
@@ -141,6 +153,7 @@ mod tests {
         assert_eq!(worst(&FleetStatus { rules_trouble: Some("no reader".into()), ..status() }), [Broken]);
         assert_eq!(worst(&FleetStatus { set_aside: 1, ..status() }), [Warning]);
         assert_eq!(worst(&FleetStatus { clock_ahead_ms: Some(-2_000), ..status() }), [Warning]);
+        assert_eq!(worst(&FleetStatus { places_current: Some(false), ..status() }), [Warning]);
         let mut config = Config::default();
         config.fleet.enabled = true;
         assert!(matches!(&all(&config, None)[..], [one] if one.state == Broken));

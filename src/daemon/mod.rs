@@ -46,6 +46,7 @@ mod service;
 mod service_manager;
 mod shutdown;
 mod signals;
+mod site_places;
 mod snapshots;
 mod stage;
 mod stall;

@@ -194,6 +194,7 @@ fn doors_settings(
         evidence: parts.records.evidence,
         second_eyes: setup::presentation::second_eyes(config),
         ask_of_fleet: ask_of_fleet(parts.fleet.as_ref()),
+        places: parts.fleet.as_ref().and_then(|fleet| fleet.places.clone()),
     })
 }
 

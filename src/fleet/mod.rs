@@ -14,6 +14,7 @@
 //! - `head`: what a whole gallery looks like, signed each minute
 //! - `letter`: sealing from a board to the office; `request`: what a board asks; `answers`: what became of it
 //! - `digest`: a number that is equal where the same records are held
+//! - `place`: where the people of a site are, as its boards say; `server_time`: the clock by which they are dated
 //! - `replica`: the records that a board holds, kept up to date; `holding`: where they are kept; `judged`: what is to become of a record
 
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
@@ -30,12 +31,16 @@ mod letter;
 pub mod mail;
 mod name;
 mod person;
+mod place;
+#[cfg(test)]
+mod place_properties;
 #[cfg(test)]
 mod properties;
 mod replica;
 mod request;
 mod rules;
 mod sealed;
+mod server_time;
 mod signed;
 
 pub use answers::{Answered, Answers, MAX_ANSWERS, MAX_WHY, Verdict};
@@ -47,8 +52,10 @@ pub use key::{Epochs, GalleryKey, MAX_EPOCHS};
 pub use letter::{RequestKey, RequestPublic};
 pub use name::{Board, FleetId, Gallery, NameError, Site};
 pub use person::{MAX_FLEET_TEMPLATES, PeopleRecord, PersonBody, PersonRecord, Place, Tombstone};
+pub use place::{MAX_PLACE, MAX_PLACES, PLACES_FOR_MS, PersonPlace, Places};
 pub use replica::{Counts, Progress, Replica};
 pub use request::{Ask, BoardRequest, MAX_REQUEST, RequestError, RequestKind, RequestPlace};
 pub use rules::{AccessText, Lockdown, MAX_ACCESS, MAX_RESENDS, ModelName, SiteAccess, SiteModels, SiteRules};
 pub use sealed::{BoardKey, BoardPublic, EpochKey, SealedError};
+pub use server_time::{ServerTime, millis};
 pub use signed::{Body, Kind, OfficeKey, OfficePublic, Opened, Refusal, Signed};

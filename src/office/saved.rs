@@ -7,6 +7,7 @@
 //! | `first/DOOR` | JSON: a time; 0.1.0 wrote the day alone, `2026-01-02` |
 //! | `ended/DOOR` | JSON: `{"schedule": …, "until": RFC 3339 or null}`: unlock hours that an operator ended |
 //! | `place/PERSON` | JSON: `{"zone": …, …}` with a time |
+//! | `forgotten/PERSON` | JSON: a time: an operator had the place forgotten, and other boards of the site are to hear of it |
 //! | `time` | JSON: `{"synchronised": …, "claimed": …}`, each a time or null: what is known of the time |
 //! | `cut` | the distance |
 //!
@@ -41,6 +42,8 @@ pub struct SavedState {
     pub first_came: Vec<(String, FirstArrival)>,
     pub hours_ended: Vec<(String, HoursEnded)>,
     pub places: Vec<(PersonId, Place)>,
+    /// People whose places were forgotten, and when.
+    pub forgotten: Vec<(PersonId, When)>,
     pub cut: Option<f32>,
     pub time: Option<Evidence>,
 }
@@ -198,6 +201,12 @@ impl SavedEntry {
         SavedEntry { key: format!("place/{person}"), value }
     }
 
+    /// When a person's place was forgotten; `None` once they went through a door again.
+    pub fn forgotten(person: PersonId, since: Option<&When>) -> SavedEntry {
+        let value = since.and_then(|since| serde_json::to_string(&WhenWire::of(since)).ok());
+        SavedEntry { key: format!("forgotten/{person}"), value }
+    }
+
     /// The distance that is near enough.
     pub fn cut(distance: f32) -> SavedEntry {
         SavedEntry { key: "cut".into(), value: Some(distance.to_string()) }
@@ -250,6 +259,10 @@ impl SavedState {
                 let since = wire.when.when()?;
                 self.places.push((PersonId(person.parse().ok()?), Place { zone: wire.zone, since }));
             }
+            Some(("forgotten", person)) => {
+                let wire: WhenWire = serde_json::from_str(value).ok()?;
+                self.forgotten.push((PersonId(person.parse().ok()?), wire.when()?));
+            }
             None if key == "time" => {
                 let wire: TimeWire = serde_json::from_str(value).ok()?;
                 let sign = |wire: Option<WhenWire>| wire.as_ref().and_then(WhenWire::sign);
@@ -300,6 +313,8 @@ mod tests {
             SavedEntry::hours_ended("back", None),
             SavedEntry::place(PersonId(7), Some(&place)),
             SavedEntry::place(PersonId(8), None),
+            SavedEntry::forgotten(PersonId(8), Some(&since)),
+            SavedEntry::forgotten(PersonId(7), None),
             SavedEntry::cut(0.9876),
         ];
         let saved = read_back(&entries);
@@ -309,6 +324,7 @@ mod tests {
         assert_eq!(saved.time, Some(time));
         assert_eq!(saved.hours_ended, [("front".to_owned(), ended)]);
         assert_eq!(saved.places, [(PersonId(7), place)]);
+        assert_eq!(saved.forgotten, [(PersonId(8), since)]);
         assert_eq!(saved.cut, Some(0.9876));
     }
 

@@ -109,3 +109,38 @@ async fn a_lockdown_and_two_hundred_boards() {
     took.sort();
     println!("a lockdown: median {:?}, last of 200 {:?}", took[100], took[199]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a measurement"]
+async fn a_place_and_another_board() {
+    let servers = Servers::start(Program::Newer, 1).unwrap();
+    let office = servers.office(&["berlin"]).await;
+    let places = Stream::Places("berlin".parse().unwrap());
+    servers.prepared(&office, &places).await;
+    let all = boards(&servers, 2).await;
+    let mut news = all[1].watch(&Subject::places(&"berlin".parse().unwrap())).await.unwrap();
+    let (mut took, mut next) = (Vec::new(), 1);
+    for number in 0..200_u128 {
+        let subject = Subject::place(&"berlin".parse().unwrap(), Uuid::from_u128(number));
+        let start = Instant::now();
+        let (from, message) = (all[0].clone(), Message { expected: Some(0), ..Message::new(subject, vec![7_u8; 70]) });
+        let published = tokio::spawn(async move { from.publish(message).await.unwrap() });
+        loop {
+            news.changed().await;
+            if let Some(last) = all[1].read(&places, next, 10).await.unwrap().last() {
+                next = last.sequence + 1;
+                break;
+            }
+        }
+        took.push(start.elapsed());
+        published.await.unwrap();
+        sleep(Duration::from_millis(20)).await;
+    }
+    took.sort();
+    println!(
+        "a place was read by another board after {:?} (median), {:?} (last of {})",
+        took[100],
+        took[199],
+        took.len()
+    );
+}

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::Checks;
 use crate::config::sections::WhenStale;
+use crate::domain::Passback;
 
 /// The office speaks every minute. Two words may be lost.
 const SHORTEST_AGE: Duration = Duration::from_secs(180);
@@ -20,6 +21,21 @@ impl Checks<'_> {
         }
         if limited && !fleet.enabled {
             self.warn("fleet.max_age", "it has no effect: fleet.enabled is false");
+        }
+        if !fleet.places {
+            return;
+        }
+        if !fleet.enabled {
+            self.warn("fleet.places", "it has no effect: fleet.enabled is false");
+        }
+        if self.config.access.passback == Passback::Off {
+            self.reject("fleet.places", "it needs access.passback: set that to \"soft\" or \"hard\"");
+        }
+        if self.config.doors.iter().all(|door| door.zones().is_none()) {
+            self.reject(
+                "fleet.places",
+                "it needs a door with zones: set outside and inside, with the same names at all boards of the site",
+            );
         }
     }
 }
@@ -48,5 +64,19 @@ mod tests {
             let warnings = fleet(keys).unwrap().warnings().len();
             assert_eq!(warnings, 1, "{keys}");
         }
+    }
+
+    #[test]
+    fn places_need_zones_and_anti_passback() {
+        let with = |door: &str, access: &str| {
+            let text = format!(
+                "[[door]]\nname = \"front\"\n{door}\n[[camera]]\nname = \"porch\"\nkind = \"v4l2\"\n[access]\n{access}\n[fleet]\nenabled = true\nplaces = true"
+            );
+            Config::from_toml(&text).map_err(|errors| errors.to_string())
+        };
+        let (zones, hard) = ("outside = \"street\"\ninside = \"office\"", "passback = \"hard\"");
+        with(zones, hard).unwrap();
+        assert!(with(zones, "").unwrap_err().contains("access.passback"));
+        assert!(with("", hard).unwrap_err().contains("zones"));
     }
 }

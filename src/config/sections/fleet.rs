@@ -32,6 +32,10 @@ section! {
         /// At the office: what becomes of enrolments at doors. `"take"`: somebody whose face and name are nobody's is taken in at once. `"ask"`: each waits until
         /// somebody decides with `usher fleet requests`.
         requests: FleetRequests = FleetRequests::Take,
+        /// Whether anti-passback counts where people went at the site's other boards, and tells them where people went here. It needs `[access] passback`
+        /// and doors with zones, of the same names at all boards. Only people of the fleet count at other boards. While they cannot be heard, nobody is refused
+        /// for a place that another board told; nobody is ever kept in.
+        places: bool = false,
     }
 }
 

@@ -22,6 +22,7 @@ impl Doors {
         not_after: Moment,
     ) -> Result<(), RequestError> {
         let Admission { person, direction, reason } = admission;
+        self.follow_places();
         let (now, other_open) = (self.now(), self.other_open(door));
         let Some(this) = self.doors.get(door) else { return Err(RequestError::NoSuchDoor) };
         let (name, mode, interlocked) = (this.name.clone(), this.doorway.mode().clone(), this.interlock.is_some());

@@ -75,10 +75,8 @@ impl Doors {
     /// Where people are, as far as doors have reported.
     pub fn inside(&mut self) -> Vec<Inside> {
         let now = self.now();
-        let places = self.authority.whereabouts().iter();
-        places
-            .map(|(person, place)| Inside { person, zone: place.zone.clone(), since: place.since.wall_then(&now) })
-            .collect()
+        let inside = self.authority.whereabouts().inside(&now).into_iter();
+        inside.map(|(person, zone, since)| Inside { person, zone: zone.to_owned(), since }).collect()
     }
 }
 

@@ -17,6 +17,7 @@ pub mod lately;
 mod log;
 mod moves;
 mod orders;
+mod places;
 #[cfg(test)]
 mod properties;
 pub mod timekeeping;
@@ -32,12 +33,12 @@ use crate::access::{
     SecondFactorSettings, Shown,
 };
 use crate::clock::{Clock, Evidence};
+use crate::daemon::site_places::PlacesDesk;
 use crate::domain::{
-    AccessEvent, Decided, Decision, Direction, DoorEvent, DoorIndex, Event, GallerySize, Moment, Named, PersonId,
-    Reason, Sighting, TrackId, Verdict, Wanted,
+    Decided, Decision, Direction, DoorEvent, DoorIndex, Event, GallerySize, Moment, Named, PersonId, Reason, Sighting,
+    TrackId, Verdict, Wanted,
 };
 use crate::door::Input;
-
 use crate::office::saved::{SavedEntry, SavedState};
 use cues::Devices;
 use door::{Door, DoorList, DoorView, PassingPerson};
@@ -77,6 +78,7 @@ pub struct Doors {
     second_eyes: InfraredEyes,
     lately: Lately,
     ask_of_fleet: AskOfFleet,
+    places: Option<Arc<PlacesDesk>>,
 }
 
 /// Asks what is known of the fleet.
@@ -104,6 +106,8 @@ pub struct DoorsSettings {
     /// The infra-red cameras beside the others.
     pub second_eyes: InfraredEyes,
     pub ask_of_fleet: AskOfFleet,
+    /// Where places of the whole site are told; `None` where this board's own count alone.
+    pub places: Option<Arc<PlacesDesk>>,
 }
 
 impl Doors {
@@ -125,6 +129,7 @@ impl Doors {
             evidence,
             second_eyes,
             ask_of_fleet,
+            places,
         } = settings;
         *authority.whereabouts_mut() = saved.places.iter().cloned().collect();
         for (door, came) in &saved.first_came {
@@ -153,9 +158,11 @@ impl Doors {
             second_eyes,
             lately: Lately::default(),
             ask_of_fleet,
+            places,
         };
         doors.apply_cut(saved.cut);
         let now = doors.now();
+        doors.begin_places(saved, &now);
         if let Some(before) = last_record.filter(|before| now.wall < *before) {
             let back = i64::try_from(before.duration_since(now.wall).as_millis()).unwrap_or(i64::MAX);
             doors.clock_was_set(-back);
@@ -191,11 +198,6 @@ impl Doors {
         self.doors.indices().zip(self.doors.iter()).map(with_trouble).collect()
     }
 
-    /// The number of people in each zone that is not empty.
-    pub fn occupancy(&self) -> Vec<(String, usize)> {
-        self.authority.whereabouts().counts().into_iter().map(|(zone, count)| (zone.to_owned(), count)).collect()
-    }
-
     /// What is wrong, in one line; `None` if nothing is.
     pub fn trouble(&self) -> Option<String> {
         let of_door = |(at, this): (DoorIndex, &Door)| {
@@ -213,6 +215,7 @@ impl Doors {
     /// A face at `door`, seen by a camera on the side `direction`.
     pub fn seen(&mut self, door: DoorIndex, direction: Option<Direction>, sighting: &Sighting) {
         self.follow_gallery();
+        self.follow_places();
         self.second_eyes.saw(sighting);
         if self.grant_waits_for(door, sighting.nearest.map(|nearest| nearest.person)) {
             return;
@@ -311,6 +314,7 @@ impl Doors {
     /// Does what is due: releases relays, raises alarms of doors that stay open, begins and ends hours, notices a clock that was set.
     pub fn tick(&mut self) {
         let now = self.now();
+        self.follow_places();
         for door in self.doors.indices() {
             self.release(door);
             let acts = self.doors[door].doorway.tick(now.moment);
@@ -422,18 +426,6 @@ impl Doors {
                 }
             }
         }
-    }
-
-    /// Somebody went through the door.
-    fn passed(&mut self, door: DoorIndex, Passage { who, record }: Passage<PassingPerson>) {
-        let now = self.now();
-        let PassingPerson { person, direction } = who;
-        let zone = self.authority.passed(door, person.id, direction, now);
-        let place = self.authority.whereabouts().of(person.id, &now, None);
-        let saved: Vec<SavedEntry> = zone.iter().map(|_| SavedEntry::place(person.id, place)).collect();
-        let door = self.doors[door].name.clone();
-        self.note(&Event::Access(AccessEvent::Passed { door, person: person.into(), direction, zone, record }), &saved)
-            .ok();
     }
 
     /// The name of another door of the same interlock that is unlocked or open.

@@ -116,25 +116,26 @@ impl Doors {
         }
     }
 
-    /// Forgets where a person is, or where everybody is (`None`).
+    /// Forgets where a person is, or where everybody is (`None`); where places of the site count, at its other boards, too.
     ///
     /// # Errors
     /// The record is not on disk. If it is pending, the people are forgotten all the same.
     pub fn amnesty(&mut self, person: Option<PersonId>, by: &Actor) -> Result<(), RequestError> {
         let forgotten: Vec<PersonId> = match person {
             Some(person) => vec![person],
-            None => self.authority.whereabouts().iter().map(|(person, _)| person).collect(),
+            None => self.authority.whereabouts().people(),
         };
-        let saved: Vec<SavedEntry> = forgotten.iter().map(|person| SavedEntry::place(*person, None)).collect();
+        let now = self.now();
+        let saved: Vec<SavedEntry> =
+            forgotten.iter().flat_map(|person| self.saved_without_place(*person, &now)).collect();
         let event =
             Event::Access(AccessEvent::Amnesty { person: person.map(|id| self.named(id).into()), by: by.clone() });
         let unwritten = self.note(&event, &saved).err();
         if let Some(unwritten) = unwritten.as_ref().filter(|unwritten| !unwritten.pending) {
             return Err(RequestError::JournalFailed(unwritten.reason.clone()));
         }
-        match person {
-            Some(person) => drop(self.authority.whereabouts_mut().forget(person)),
-            None => self.authority.whereabouts_mut().forget_all(),
+        for person in forgotten {
+            self.forget_place(person, &now);
         }
         unwritten.map_or(Ok(()), |unwritten| Err(RequestError::RecordPending(unwritten.reason)))
     }

@@ -58,8 +58,14 @@ impl Doors {
         let whereabouts = self.authority.whereabouts();
         let entries = dated.iter().map(|person| SavedEntry::place(*person, whereabouts.of(*person, &now, None)));
         self.timekeeper.keep(entries);
+        if !dated.is_empty() {
+            self.hand_all_on(&now);
+        }
         let Some((before, quality)) = self.timekeeper.changed(&now) else { return };
         let known = quality.is_known();
+        if known {
+            self.hand_all_on(&now);
+        }
         // A start with the right time needs no record.
         if before.is_none_or(TimeQuality::is_known) == known {
             return;

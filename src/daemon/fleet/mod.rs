@@ -6,6 +6,7 @@
 //! - `asking`: what it asks of the office
 //! - `models`: following the site from one model to another; `leader`: what it needs for that
 //! - `lockdown`: orders to the doors
+//! - `places`: where people are, between the boards of a site
 
 mod access;
 mod asking;
@@ -17,6 +18,9 @@ mod models;
 #[cfg(test)]
 mod models_tests;
 mod people;
+mod places;
+#[cfg(test)]
+mod places_tests;
 mod state;
 
 use std::collections::BTreeMap;
@@ -33,6 +37,7 @@ use tokio::sync::watch;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::daemon::rulebook::Rulebook;
+use crate::daemon::site_places::PlacesDesk;
 use crate::fleet::carrier::Carrier;
 use crate::fleet::{Heads, Reader as RecordReader, Replica, SiteRules};
 use crate::ledger::Reader;
@@ -42,6 +47,7 @@ use crate::setup::fleet::{Disk, Membership};
 use crate::store::Store;
 use astray::Astray;
 use board::{BoardTask, Identity};
+use places::PlacesTask;
 
 pub use leader::Leader;
 pub use lockdown::DoorOrders;
@@ -55,6 +61,8 @@ const PAUSE: Duration = Duration::from_secs(15);
 /// A board that has joined a fleet.
 pub struct Joined {
     pub state: Arc<FleetState>,
+    /// Where the doors and the task for places meet; `None` without `[fleet] places`.
+    pub places: Option<Arc<PlacesDesk>>,
     membership: Membership,
     /// What the task takes over when it starts.
     kept: Mutex<Option<Kept>>,
@@ -98,13 +106,15 @@ pub fn open(config: &Config, store: &Store, clock: &Arc<dyn Clock>) -> Result<Op
     let (rules, heads) =
         (disk.rules(&membership.office, membership.fleet), disk.heads(&membership.office, membership.fleet));
     let max_age = (!settings.max_age.is_zero()).then_some(settings.max_age);
+    let places = settings.places.then(Arc::<PlacesDesk>::default);
     let state = FleetState::new(
         membership.board.to_string(),
         membership.site.to_string(),
         max_age,
         clock.clone(),
         Reader::open(store, READER)?,
-    );
+    )
+    .with_places(places.clone());
     if let Some(at) = heads.newest().and_then(|head| Timestamp::try_from(head.at()).ok()) {
         state.hear(at, false);
     }
@@ -113,7 +123,7 @@ pub fn open(config: &Config, store: &Store, clock: &Arc<dyn Clock>) -> Result<Op
         state.epoch = keys.epochs(&membership.gallery).last().copied();
     });
     let kept = Mutex::new(Some(Kept { disk, keys, rules, heads }));
-    Ok(Some(Joined { state: Arc::new(state), membership, kept }))
+    Ok(Some(Joined { state: Arc::new(state), places, membership, kept }))
 }
 
 /// The keys of the gallery. A damaged file is put aside: the servers have the newest key.
@@ -160,10 +170,18 @@ impl Joined {
         };
         let model = identity.model.clone();
         let people = FleetPeople::open(register.clone(), model).context("the people of the fleet cannot be read")?;
+        let of = register.clone();
+        let (desk, clock) = (self.places.clone(), self.state.clock.clone());
+        let names = (identity.site.clone(), identity.board.clone());
+        let places = desk
+            .map(|desk| move |carrier: Arc<dyn Carrier>| PlacesTask::new(names, carrier, Box::new(of), desk, clock));
         let replica = Replica::open(reader, people).context("the people of the fleet cannot be read")?;
         let state = self.state.clone();
         tokio.spawn(async move {
             let carrier = connected(&membership, &state).await;
+            if let Some(places) = places {
+                tokio::spawn(places(carrier.clone()).run());
+            }
             let task = BoardTask {
                 identity,
                 carrier,

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use crate::access::{FleetNews, Heard};
 use crate::api::status::FleetStatus;
 use crate::clock::Clock;
+use crate::daemon::site_places::PlacesDesk;
 use crate::ledger::Reader;
 
 /// The board's place in its fleet, and how things stand.
@@ -19,6 +20,8 @@ pub struct FleetState {
     pub clock: Arc<dyn Clock>,
     /// The journal, as far as the office has it.
     pub reader: Reader,
+    /// Where people are, in the whole site; `None` without `[fleet] places`.
+    places: Option<Arc<PlacesDesk>>,
     now: Mutex<Standing>,
 }
 
@@ -61,7 +64,12 @@ impl FleetState {
         clock: Arc<dyn Clock>,
         reader: Reader,
     ) -> FleetState {
-        FleetState { board, site, max_age, clock, reader, now: Mutex::default() }
+        FleetState { board, site, max_age, clock, reader, places: None, now: Mutex::default() }
+    }
+
+    /// With the places of the site's people.
+    pub fn with_places(self, places: Option<Arc<PlacesDesk>>) -> FleetState {
+        FleetState { places, ..self }
     }
 
     /// How things stand now.
@@ -121,6 +129,7 @@ impl FleetState {
             set_aside: standing.set_aside,
             refused: standing.refused,
             clock_ahead_ms: standing.clock_ahead_ms,
+            places_current: self.places.as_ref().map(|places| places.is_current()),
         }
     }
 

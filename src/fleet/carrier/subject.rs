@@ -225,6 +225,11 @@ impl Subject {
         Subject { stream: Stream::Places(site.clone()), text: format!("usher.places.{site}.{person}") }
     }
 
+    /// What a board writes among the places of its site to learn the servers' time. It is nobody's place.
+    pub fn clock(site: &Site, board: &Board) -> Subject {
+        Subject { stream: Stream::Places(site.clone()), text: format!("usher.places.{site}.clock-{board}") }
+    }
+
     /// Where the people of a site are: a pattern.
     pub fn places(site: &Site) -> Subject {
         let stream = Stream::Places(site.clone());
@@ -335,6 +340,7 @@ mod tests {
             Subject::answers(&site, &board),
             Subject::office(),
             Subject::place(&site, Uuid::nil()),
+            Subject::clock(&site, &board),
         ];
         let mut streams = Stream::all([gallery.clone(), "rome".parse().unwrap()]);
         streams.extend([site.clone(), "rome".parse().unwrap()].map(Stream::Places));

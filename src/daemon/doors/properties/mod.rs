@@ -4,6 +4,7 @@
 mod clocks;
 mod floods;
 mod people;
+mod places;
 mod rules;
 mod steps;
 mod world;

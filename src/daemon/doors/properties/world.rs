@@ -20,6 +20,7 @@ use crate::daemon::doors::door::{Door, UnlockHours};
 use crate::daemon::doors::write_queue;
 use crate::daemon::doors::writer::{EventWriter, Unwritten};
 use crate::daemon::doors::{Doors, DoorsSettings};
+use crate::daemon::site_places::PlacesDesk;
 use crate::domain::{
     Direction, Distance, DoorIndex, Event, Face, Match, Mode, Moment, Passback, PersonId, Quality, ScheduleIndex,
     Sighting, TrackId, WithoutSync,
@@ -212,6 +213,8 @@ pub struct Scene {
     pub clock: Arc<SimulatedClock>,
     pub doors: Option<Doors>,
     pub relays: RelayStop,
+    /// Where places of the whole site are told, from the next start on.
+    pub places: Option<Arc<PlacesDesk>>,
     threads: Vec<JoinHandle<()>>,
     last_seen: Option<(usize, Vec<Sighting>)>,
     /// The unlock hours of each day; a change takes effect at a restart.
@@ -232,6 +235,7 @@ impl Scene {
             doors: None,
             window: Window { from_min: 8 * 60, to_min: 16 * 60 },
             relays: RelayStop::default(),
+            places: None,
             threads: Vec::new(),
             last_seen: None,
             frame: 0,
@@ -314,6 +318,7 @@ impl Scene {
             last_record: None,
             second_eyes: InfraredEyes::default(),
             ask_of_fleet: Box::new(FleetNews::default),
+            places: self.places.clone(),
             evidence: saved.time.unwrap_or_default(),
         };
         self.threads = threads;
