@@ -121,6 +121,7 @@ pub(super) async fn confirm(server: &MemoryServer, name: &str, own: &BoardKey) {
                 panic!("not signed by the office")
             };
             let report = BoardReport {
+                model: head.model.to_string(),
                 digest: head.digest.to_string(),
                 oldest_epoch: Some(head.epoch),
                 rules: rules.version,
