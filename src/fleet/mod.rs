@@ -9,6 +9,7 @@
 //! - `signed`: records with the office's signature
 //! - `sealed`: keys that seal, and what is sealed to a board
 //! - `person`: a person's record and the mark that somebody was forgotten
+//! - `revoked`: which credentials were taken back
 //! - `rules`: what holds at a site, such as a lockdown
 //! - `key`: a gallery's key sealed to a board, and the keys that a board holds
 //! - `head`: what a whole gallery looks like, signed each minute
@@ -38,6 +39,7 @@ mod place_properties;
 mod properties;
 mod replica;
 mod request;
+mod revoked;
 mod rules;
 mod sealed;
 mod server_time;
@@ -55,6 +57,7 @@ pub use person::{MAX_FLEET_TEMPLATES, PeopleRecord, PersonBody, PersonRecord, Pl
 pub use place::{MAX_PLACE, MAX_PLACES, PLACES_FOR_MS, PersonPlace, Places};
 pub use replica::{Counts, Progress, Replica};
 pub use request::{Ask, BoardRequest, MAX_REQUEST, RequestError, RequestKind, RequestPlace};
+pub use revoked::Revocations;
 pub use rules::{AccessText, Lockdown, MAX_ACCESS, MAX_RESENDS, ModelName, SiteAccess, SiteModels, SiteRules};
 pub use sealed::{BoardKey, BoardPublic, EpochKey, SealedError};
 pub use server_time::{ServerTime, millis};

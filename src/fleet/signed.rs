@@ -46,6 +46,8 @@ pub enum Kind {
     Office = 5,
     /// What became of a board's requests.
     Answers = 10,
+    /// Which credentials were taken back.
+    Revocations = 11,
 }
 
 /// What an office signs.

@@ -1,5 +1,6 @@
 //! `usher fleet office`
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -44,6 +45,8 @@ impl RunOffice {
         let config = context.config_of_office(folder)?;
         context::start_log(&config.log);
         let files = Arc::new(OfficeFiles::load(folder)?);
+        // The servers may know of revocations that are newer than a restored folder: it is compared first.
+        files.hold_back();
         let store = Store::open(&folder.join(STORE)).context("the office's store cannot be opened")?;
         let near_enough = house::near_enough(&config, &setup::embedder(&config)?, None)?;
         let mut book = Book::open(&store, &folder.join(KEYS), files.fleet, files.key.clone(), near_enough)?;
@@ -103,6 +106,14 @@ impl Issuer for FilesIssuer {
                 Pushed::Later(why) => Revoked::Later(why),
             })
         })
+    }
+
+    fn revoked(&self) -> BTreeSet<String> {
+        self.0.revoked()
+    }
+
+    fn take_over(&self, credentials: &BTreeSet<String>) -> Result<(), IssuerError> {
+        self.0.take_over(credentials, now()).map_err(in_words)
     }
 }
 

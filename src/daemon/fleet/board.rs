@@ -254,6 +254,8 @@ impl BoardTask {
                 tracing::error!(%error, "a door did not follow the site's lockdown or its end; it is asked again");
                 return Ok(false);
             }
+            let (disk, names) = (self.disk.clone(), self.doors.names());
+            spawn_blocking(move || disk.keep_ordered(&names)).await??;
         }
         let Some(usable) = self.take_access(&rules).await? else { return Ok(false) };
         let before = self.rules.as_ref().and_then(|held| held.resend.get(&board));

@@ -74,6 +74,25 @@ impl DoorOrders {
         })
     }
 
+    /// The names of the doors.
+    pub fn names(&self) -> Vec<String> {
+        self.published.read().doors.iter().map(|door| door.name.to_string()).collect()
+    }
+
+    /// Carries out a lockdown that was ordered before, at doors that were not there then. The others are left alone: somebody may have ended it there.
+    /// Waits for the doors.
+    ///
+    /// # Errors
+    /// A door did not follow. It can be asked again.
+    pub fn follow_new(&self, Lockdown { group, by }: &Lockdown, ordered: &[String]) -> Result<(), DoorsError> {
+        let doors = self.published.read().doors;
+        let new = new_doors(doors.iter().map(|door| &*door.name), ordered);
+        let mode = Mode::Lockdown { group: group.clone() };
+        let done: Vec<Result<(), DoorsError>> =
+            new.into_iter().map(|door| self.order(Some(door), mode.clone(), by)).collect();
+        done.into_iter().collect()
+    }
+
     fn order(&self, door: Option<DoorIndex>, mode: Mode, by: &str) -> Result<(), DoorsError> {
         let (answer, answered) = sync_channel(1);
         let request = OperatorRequest::Order { door, order: OperatorOrder::Mode(mode) };
@@ -96,6 +115,12 @@ fn to_order(modes: &[Mode], mode: &Mode) -> Vec<Option<DoorIndex>> {
     let differs = |current: &Mode| if is_lockdown(mode) { current != mode } else { is_lockdown(current) };
     let other = modes.iter().enumerate().filter(|(_, current)| differs(current));
     other.map(|(at, _)| Some(DoorIndex(at))).collect()
+}
+
+/// Which doors were not among those that were ordered.
+fn new_doors<'a>(names: impl Iterator<Item = &'a str>, ordered: &[String]) -> Vec<DoorIndex> {
+    let new = names.enumerate().filter(|(_, name)| !ordered.iter().any(|known| known == name));
+    new.map(|(at, _)| DoorIndex(at)).collect()
 }
 
 #[cfg(test)]
@@ -136,6 +161,14 @@ mod tests {
         // The end of a lockdown concerns those that are in one.
         assert_eq!(to_order(&[Mode::Normal, lockdown(Some("guards"))], &Mode::Normal), [door(1)]);
         assert_eq!(to_order(&[Mode::Normal], &Mode::Normal), []);
+    }
+
+    #[test]
+    fn a_kept_lockdown_concerns_doors_that_were_added_or_renamed_since() {
+        let ordered = ["front".to_owned(), "side".to_owned()];
+        assert_eq!(new_doors(["front", "back", "yard"].into_iter(), &ordered), [DoorIndex(1), DoorIndex(2)]);
+        assert_eq!(new_doors(["side", "front"].into_iter(), &ordered), []);
+        assert_eq!(new_doors(["front"].into_iter(), &[]), [DoorIndex(0)]);
     }
 
     #[test]

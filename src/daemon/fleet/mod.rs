@@ -5,13 +5,14 @@
 //! - `access`: who may pass by the rules of the site
 //! - `asking`: what it asks of the office
 //! - `models`: following the site from one model to another; `leader`: what it needs for that
-//! - `lockdown`: orders to the doors
+//! - `lockdown`: orders to the doors; `kept`: a lockdown over a restart, at doors that are new
 //! - `places`: where people are, between the boards of a site
 
 mod access;
 mod asking;
 mod astray;
 mod board;
+mod kept;
 mod leader;
 mod lockdown;
 mod models;
@@ -178,6 +179,7 @@ impl Joined {
         let replica = Replica::open(reader, people).context("the people of the fleet cannot be read")?;
         let state = self.state.clone();
         tokio.spawn(async move {
+            kept::lock_new_doors(&kept.disk, kept.rules.as_ref(), &doors).await;
             let carrier = connected(&membership, &state).await;
             if let Some(places) = places {
                 tokio::spawn(places(carrier.clone()).run());

@@ -1,6 +1,6 @@
 //! The office as its tasks share it: the book, the collected records, how things stand at the servers, and what boards said last.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -36,6 +36,16 @@ pub trait Issuer: Send + Sync {
 
     /// Takes a credential back: from then on the servers refuse it.
     fn revoke<'a>(&'a self, credential: &'a str) -> Revoking<'a>;
+
+    /// All credentials that were taken back.
+    fn revoked(&self) -> BTreeSet<String>;
+
+    /// Takes over credentials that were taken back after the backup from which the office was restored; usually none. From then on the servers may be told
+    /// who is shut out.
+    ///
+    /// # Errors
+    /// In words: why not, and what to do.
+    fn take_over(&self, credentials: &BTreeSet<String>) -> Result<(), IssuerError>;
 }
 
 /// The taking back of a credential.

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 
 use super::desk::{LinkState, Office, Report};
 use super::reconcile::{Servers, galleries, subject, touched};
+use super::revocations::{self, RevocationsError};
 use super::term::{Term, TermError};
 use super::{models, places, requests};
 use crate::fleet::carrier::{self, Carrier, CarrierError, MAX_READ, Message, Stored, Stream, StreamState, Subject};
@@ -33,6 +34,8 @@ pub enum LinkError {
     Term(#[from] TermError),
     #[error(transparent)]
     Requests(#[from] requests::Interrupted),
+    #[error(transparent)]
+    Revocations(#[from] RevocationsError),
     #[error("a task failed: {0}")]
     Task(#[from] tokio::task::JoinError),
 }
@@ -54,6 +57,7 @@ pub async fn keep(office: Arc<Office>, carrier: Arc<dyn Carrier>, take_over: boo
             servers: Servers::default(),
             spoken: BTreeMap::new(),
             behind: BTreeMap::new(),
+            revoked: 0,
         };
         let error = match at.stay(&mut term, take_over).await {
             Ok(()) => {
@@ -94,6 +98,8 @@ struct AtServers {
     spoken: BTreeMap<Gallery, u64>,
     /// The newest record of each board that had sent more than was collected, a minute ago.
     behind: BTreeMap<Board, u64>,
+    /// How many revoked credentials the servers know of.
+    revoked: usize,
 }
 
 impl AtServers {
@@ -104,6 +110,8 @@ impl AtServers {
         carrier.prepare(&Stream::Office).await?;
         let begun = Term::begin(&*carrier, &store, (fleet, &key), take_over, term.take(), self.office.now_ms()).await?;
         let term = term.insert(begun);
+        revocations::compare(&self.office, &*carrier).await?;
+        self.revoked = self.office.issuer.revoked().len();
         self.servers = Servers::read(&*carrier, self.office.with(|book| galleries(book))).await?;
         let mut servers = std::mem::take(&mut self.servers);
         self.servers = self
@@ -165,6 +173,11 @@ impl AtServers {
     /// Publishes what the servers do not have, then the heads of what has changed, or of all.
     async fn publish(&mut self, all_heads: bool) -> Result<(), LinkError> {
         let changes = self.office.with(|book| book.changes);
+        let revoked = self.office.issuer.revoked().len();
+        if revoked != self.revoked {
+            revocations::publish(&self.office, &*self.carrier).await?;
+            self.revoked = revoked;
+        }
         let mut heads: BTreeSet<Gallery> = match all_heads {
             true => self.office.with(|book| galleries(book)).into_iter().collect(),
             false => BTreeSet::new(),

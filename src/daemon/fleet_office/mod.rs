@@ -3,7 +3,7 @@
 //!
 //! - `desk`: what the tasks share
 //! - `link`: publishing, heads, collecting; `reconcile` compares the servers with the store; `term`: that no other office writes
-//! - `places`: the streams of places
+//! - `places`: the streams of places; `revocations`: who is shut out, over the restoring of a backup
 //! - `page`: the page over the fleet, and the API that it asks; `report`: the API over the records and people of all boards
 //! - `requests`: what boards ask
 //! - `socket`: the process and the commands' socket; `answers` carries out what they ask; `rules`: the rules of a site; `models`: the models of sites
@@ -21,6 +21,7 @@ mod report;
 #[cfg(test)]
 mod report_tests;
 mod requests;
+mod revocations;
 mod rules;
 mod socket;
 mod term;

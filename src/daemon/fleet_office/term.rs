@@ -1,6 +1,8 @@
 //! That one office writes. Each office says every minute, in a subject of its own, that it is the one; it only does so if nobody else has since it
 //! last did. An office that finds another one's word stops.
 
+use std::os::unix::fs::MetadataExt;
+
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use uuid::Uuid;
@@ -8,6 +10,7 @@ use uuid::Uuid;
 use crate::fleet::carrier::{Carrier, CarrierError, Message, Subject};
 use crate::fleet::{Body, FleetId, Kind, OfficeKey, Opened};
 use crate::office::fleet::KeptError;
+use crate::office::fleet::key_file::hex;
 use crate::store::Store;
 
 /// How long another office's word counts, in milliseconds: two of three may be lost.
@@ -39,6 +42,8 @@ struct Word {
     /// Another one at each start.
     start: Uuid,
     host: String,
+    /// The machine and the folder: a copy of the folder, made while the office ran, has the same start and another place.
+    place: String,
     at_ms: u64,
 }
 
@@ -51,6 +56,7 @@ impl Body for Word {
 pub struct Term {
     start: Uuid,
     host: String,
+    place: String,
     /// The sequence of the newest word.
     sequence: u64,
 }
@@ -70,14 +76,15 @@ impl Term {
     ) -> Result<Term, TermError> {
         let newest = carrier.newest(&Subject::office()).await?;
         let own = before.as_ref().map(|term| term.start).or(kept(store)?);
+        let here = place(store);
         if let Some(newest) = &newest
-            && let Ok(Opened::Body(Word { start, host, .. })) = key.public().open::<Word>(fleet, &newest.payload)
+            && let Ok(Opened::Body(Word { start, host, place, .. })) = key.public().open::<Word>(fleet, &newest.payload)
         {
             let ago = i64::try_from(now_ms).unwrap_or(i64::MAX).saturating_sub(newest.at_ms);
             if Some(start) != own && before.is_some() {
                 return Err(TermError::TakenOver);
             }
-            if Some(start) != own && ago < COUNTS_FOR_MS && !take_over {
+            if (Some(start) != own || place != here) && ago < COUNTS_FOR_MS && !take_over {
                 return Err(TermError::Another { host, seconds: ago.max(0) / 1000 });
             }
         }
@@ -85,9 +92,13 @@ impl Term {
         let tree = store.tree(TREE).map_err(KeptError::from)?;
         store.commit(&[tree.put(KEY, *start.as_bytes())]).map_err(KeptError::from)?;
         let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned();
-        let mut term = Term { start, host, sequence: newest.map_or(0, |newest| newest.sequence) };
+        let mut term = Term { start, host, place: here, sequence: newest.map_or(0, |newest| newest.sequence) };
         term.go_on(carrier, (fleet, key), now_ms).await?;
         Ok(term)
+    }
+
+    fn word(&self, at_ms: u64) -> Word {
+        Word { start: self.start, host: self.host.clone(), place: self.place.clone(), at_ms }
     }
 
     /// Says again that this office writes.
@@ -101,12 +112,20 @@ impl Term {
         (fleet, key): (FleetId, &OfficeKey),
         at_ms: u64,
     ) -> Result<(), TermError> {
-        let word = key.sign(fleet, &Word { start: self.start, host: self.host.clone(), at_ms })?;
+        let word = key.sign(fleet, &self.word(at_ms))?;
         let payload: Vec<u8> = word.into();
         let message = Message { expected: Some(self.sequence), ..Message::new(Subject::office(), payload) };
         self.sequence = carrier.publish(message).await?;
         Ok(())
     }
+}
+
+/// The machine and the folder of a store, as a hash: neither is anybody's business.
+fn place(store: &Store) -> String {
+    let machine = std::fs::read_to_string("/etc/machine-id").unwrap_or_default();
+    let folder = std::fs::metadata(store.dir()).map(|found| (found.dev(), found.ino())).unwrap_or_default();
+    let hash = blake3::derive_key("usher fleet 1: where an office is", format!("{machine} {folder:?}").as_bytes());
+    hex(hash.first_chunk::<16>().unwrap_or(&[0; 16]))
 }
 
 fn kept(store: &Store) -> Result<Option<Uuid>, KeptError> {

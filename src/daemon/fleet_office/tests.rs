@@ -1,5 +1,6 @@
 //! Tests of the office's process, with servers in memory.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
@@ -11,7 +12,7 @@ use zeroize::Zeroizing;
 use super::answers::answer;
 use super::desk::{Invitation, Issuer, IssuerError, Leaf, LinkState, Office, Revoked, Revoking};
 use super::link::{self, LinkError};
-use super::term::TermError;
+use super::term::{Term, TermError};
 use crate::clock::SystemClock;
 use crate::domain::ModelId;
 use crate::domain::{DaemonEvent, Event, Stamp};
@@ -51,6 +52,15 @@ impl Issuer for Names {
     fn revoke<'a>(&'a self, credential: &'a str) -> Revoking<'a> {
         self.0.lock().unwrap().push(credential.to_owned());
         Box::pin(std::future::ready(Ok(Revoked::AtServers)))
+    }
+
+    fn revoked(&self) -> BTreeSet<String> {
+        self.0.lock().unwrap().iter().cloned().collect()
+    }
+
+    fn take_over(&self, credentials: &BTreeSet<String>) -> Result<(), IssuerError> {
+        self.0.lock().unwrap().extend(credentials.iter().cloned());
+        Ok(())
     }
 }
 

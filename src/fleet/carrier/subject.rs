@@ -28,6 +28,8 @@ pub enum Stream {
     Answers,
     /// Which office writes.
     Office,
+    /// Which credentials the office has taken back.
+    Revoked,
     /// Where the people of a site are, as its boards say. It is kept in memory alone.
     Places(Site),
 }
@@ -45,6 +47,7 @@ impl Stream {
             Stream::Requests => "REQUESTS".to_owned(),
             Stream::Answers => "ANSWERS".to_owned(),
             Stream::Office => "OFFICE".to_owned(),
+            Stream::Revoked => "REVOKED".to_owned(),
             Stream::Places(site) => format!("PLACES-{site}"),
         }
     }
@@ -61,6 +64,7 @@ impl Stream {
             Stream::Requests => "usher.request.*.*.*.*".to_owned(),
             Stream::Answers => "usher.answer.*.*".to_owned(),
             Stream::Office => "usher.office".to_owned(),
+            Stream::Revoked => "usher.revoked".to_owned(),
             Stream::Places(site) => format!("usher.places.{site}.*"),
         }
     }
@@ -77,7 +81,8 @@ impl Stream {
             | Stream::Boards
             | Stream::Requests
             | Stream::Answers
-            | Stream::Office => None,
+            | Stream::Office
+            | Stream::Revoked => None,
         }
     }
 
@@ -113,6 +118,7 @@ impl Stream {
         let mut all: Vec<Stream> = galleries.into_iter().map(Stream::People).collect();
         all.extend([
             Stream::Office,
+            Stream::Revoked,
             Stream::Rules,
             Stream::Keys,
             Stream::Heads,
@@ -234,6 +240,11 @@ impl Subject {
     pub fn places(site: &Site) -> Subject {
         let stream = Stream::Places(site.clone());
         Subject { text: stream.pattern(), stream }
+    }
+
+    /// Which credentials were taken back.
+    pub fn revoked() -> Subject {
+        Subject { stream: Stream::Revoked, text: Stream::Revoked.pattern() }
     }
 
     /// The stream that has it.

@@ -8,6 +8,7 @@ const RULES: &str = "rules";
 const ACCESS: &str = "access";
 const HEAD: &str = "head";
 const MODEL: &str = "model";
+const ORDERED: &str = "ordered";
 
 /// The tree of what is kept.
 #[derive(Clone)]
@@ -66,6 +67,17 @@ impl Disk {
     pub fn model(&self) -> Option<String> {
         let name = self.tree.get(MODEL).unwrap_or_default()?;
         String::from_utf8(name.to_vec()).ok().filter(|name| !name.is_empty())
+    }
+
+    /// Keeps the names of the doors that were ordered into a lockdown or out of it.
+    pub fn keep_ordered(&self, doors: &[String]) -> Result<(), StoreError> {
+        self.store.commit(&[self.tree.put(ORDERED, serde_json::to_vec(doors).unwrap_or_default())])
+    }
+
+    /// The names of the doors that were ordered last. None, if that cannot be read: then all are ordered again.
+    pub fn ordered(&self) -> Vec<String> {
+        let kept = self.tree.get(ORDERED).unwrap_or_default();
+        kept.and_then(|names| serde_json::from_slice(&names).ok()).unwrap_or_default()
     }
 
     fn read<T: Body>(&self, key: &str, office: &OfficePublic, fleet: FleetId) -> Option<T> {

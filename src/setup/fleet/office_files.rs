@@ -1,7 +1,9 @@
 //! What the office keeps of its servers: its signing key, the keys of the operator, credentials, and who is revoked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Result, bail};
@@ -81,6 +83,8 @@ pub struct OfficeFiles {
 struct Account {
     path: PathBuf,
     claims: Mutex<AccountClaims>,
+    /// Whether the servers are not to be told who is revoked: they may know more than the file.
+    held_back: AtomicBool,
 }
 
 /// What `usher fleet invite` gives.
@@ -135,7 +139,7 @@ impl OfficeFiles {
             fleet: secrets.fleet,
             key: OfficeKey::from_bytes(&secrets.office),
             secrets: Arc::new(secrets),
-            account: Arc::new(Account { path, claims }),
+            account: Arc::new(Account { path, claims, held_back: AtomicBool::new(false) }),
             leaves: leaves.keys().cloned().collect(),
             kept_leaves: Arc::new(Mutex::new(leaves)),
             folder: folder.to_owned(),
@@ -156,7 +160,10 @@ impl OfficeFiles {
         let Secrets { office_credential, office_certificate, .. } = &*self.secrets;
         let carrier = self.connection((office_credential, office_certificate), "office").start().await?;
         let (secrets, account) = (self.secrets.clone(), self.account.clone());
-        let claim = move || secrets.keys.account_claim(&account.lock()).ok();
+        let claim = move || match account.held_back.load(Relaxed) {
+            true => None,
+            false => secrets.keys.account_claim(&account.lock()).ok(),
+        };
         carrier.keep_account(self.system("system"), claim);
         Ok(carrier)
     }
@@ -211,6 +218,34 @@ impl OfficeFiles {
             Ok(ClaimsPushed { accepted, .. }) => Ok(Pushed::Now(accepted.len())),
             Err(error) => Ok(Pushed::Later(error.to_string())),
         }
+    }
+
+    /// Keeps from the servers who is revoked, until [`OfficeFiles::take_over`]: where this folder was restored from a backup, its list is too short.
+    pub fn hold_back(&self) {
+        self.account.held_back.store(true, Relaxed);
+    }
+
+    /// Takes over credentials that were revoked after the backup from which this folder was restored. From then on the servers are told who is revoked.
+    ///
+    /// # Errors
+    /// The list of the revoked is full or cannot be written; what is named is no credential.
+    pub fn take_over(&self, credentials: &BTreeSet<String>, now: i64) -> Result<()> {
+        let mut claims = self.account.lock();
+        let mut changed = claims.clone();
+        for credential in credentials {
+            changed.revoke(&credential.parse()?, now)?;
+        }
+        if !credentials.is_empty() {
+            files::write_json(&self.account.path, &changed)?;
+            *claims = changed;
+        }
+        self.account.held_back.store(false, Relaxed);
+        Ok(())
+    }
+
+    /// All credentials that are revoked.
+    pub fn revoked(&self) -> BTreeSet<String> {
+        self.account.lock().revoked.keys().map(ToString::to_string).collect()
     }
 
     /// Whether a credential is revoked.

@@ -36,7 +36,7 @@ pub(super) fn settings(stream: &Stream, replicas: usize, sites: &BTreeSet<Site>)
         Stream::Requests => (256 * MIB, 100_000),
         Stream::Answers => (256 * MIB, 10_000),
         // One message. Servers of a cluster count the next one before they take the last one away.
-        Stream::Office => (MIB, 16),
+        Stream::Office | Stream::Revoked => (MIB, 16),
         // About 150 bytes a person. Servers set memory aside for all of it.
         Stream::Places(_) => (4 * MIB, 100_000),
     };

@@ -1,0 +1,59 @@
+//! The credentials that were taken back, at the servers as well as in the office's folder: an office that was restored from a backup takes over those
+//! that are newer than the backup, before the servers are told by it who is shut out.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use tokio::task::spawn_blocking;
+
+use super::desk::Office;
+use super::link::LinkError;
+use crate::fleet::carrier::{Carrier, Message, Stream, Subject};
+use crate::fleet::{Board, Opened, Revocations};
+use crate::office::fleet::{Book, BookError, KeptBoard};
+
+/// Takes over what the servers have and the folder has not, and the other way round.
+///
+/// # Errors
+/// The servers are away, or the folder cannot be written.
+pub async fn compare(office: &Arc<Office>, carrier: &dyn Carrier) -> Result<(), LinkError> {
+    carrier.prepare(&Stream::Revoked).await?;
+    let (fleet, key) = office.with(|book| (book.fleet, book.key.public()));
+    let theirs = match carrier.newest(&Subject::revoked()).await? {
+        Some(stored) => match key.open::<Revocations>(fleet, &stored.payload) {
+            Ok(Opened::Body(revoked)) => revoked.credentials,
+            Ok(Opened::SetAside { .. }) | Err(_) => BTreeSet::new(),
+        },
+        None => BTreeSet::new(),
+    };
+    let new: BTreeSet<String> = theirs.difference(&office.issuer.revoked()).cloned().collect();
+    let taken_over = new.clone();
+    let of = office.clone();
+    spawn_blocking(move || of.issuer.take_over(&taken_over)).await??;
+    let out = move |book: &mut Book| {
+        let is_out = |kept: &KeptBoard| !kept.revoked && new.contains(&kept.credential);
+        let out: Vec<Board> =
+            book.boards.iter().filter(|(_, kept)| is_out(kept)).map(|(board, _)| board.clone()).collect();
+        for board in &out {
+            tracing::warn!(%board, "this board was revoked after the backup from which the office was restored: it is shut out again");
+            book.revoke(board)?;
+        }
+        Ok::<_, BookError>(())
+    };
+    office.change(out).await??;
+    match office.issuer.revoked() == theirs {
+        true => Ok(()),
+        false => publish(office, carrier).await,
+    }
+}
+
+/// Says who is shut out.
+///
+/// # Errors
+/// The servers are away.
+pub async fn publish(office: &Office, carrier: &dyn Carrier) -> Result<(), LinkError> {
+    let revoked = Revocations { credentials: office.issuer.revoked() };
+    let signed: Vec<u8> = office.with(|book| book.key.sign(book.fleet, &revoked))?.into();
+    carrier.publish(Message::new(Subject::revoked(), signed)).await?;
+    Ok(())
+}
