@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use tokio::task::spawn_blocking;
 
-use crate::setup::fleet::Disk;
 use super::lockdown::DoorOrders;
 use crate::fleet::SiteRules;
+use crate::setup::fleet::Disk;
 
 /// Until the doors' thread says which doors there are.
 const DOORS_WITHIN: Duration = Duration::from_secs(10);
