@@ -110,14 +110,25 @@ impl AtServers {
         carrier.prepare(&Stream::Office).await?;
         let begun = Term::begin(&*carrier, &store, (fleet, &key), take_over, term.take(), self.office.now_ms()).await?;
         let term = term.insert(begun);
-        revocations::compare(&self.office, &*carrier).await?;
+        let shut_out = revocations::compare(&self.office, &*carrier).await?;
         self.revoked = self.office.issuer.revoked().len();
         self.servers = Servers::read(&*carrier, self.office.with(|book| galleries(book))).await?;
         let mut servers = std::mem::take(&mut self.servers);
         self.servers = self
             .office
             .blocking(move |book| {
+                let epochs: BTreeMap<Gallery, u64> = shut_out
+                    .into_iter()
+                    .filter_map(|gallery| Some((book.epoch(&gallery)?, gallery)))
+                    .map(|(epoch, gallery)| (gallery, epoch))
+                    .collect();
                 servers.compare(book)?;
+                // Who was shut out gets no later key.
+                for (gallery, epoch) in epochs {
+                    if book.epoch(&gallery) == Some(epoch) {
+                        book.renew(&gallery)?;
+                    }
+                }
                 Ok::<_, BookError>(servers)
             })
             .await??;

@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::fleet::carrier::{Carrier, CarrierError, MAX_READ, Stored, Stream, StreamState, Subject};
-use crate::fleet::{Gallery, Opened, PeopleRecord, SiteRules};
-use crate::office::fleet::{Book, BookError, Item};
+use crate::fleet::{Gallery, GalleryKey, Opened, PeopleRecord, SiteRules};
+use crate::office::fleet::{Book, BookError, Item, Recovered};
 
 /// What the servers have of each subject.
 #[derive(Default)]
@@ -63,6 +63,7 @@ impl Servers {
     /// # Errors
     /// A newer record cannot be stored.
     pub fn compare(&mut self, book: &mut Book) -> Result<(), BookError> {
+        self.recover(book)?;
         let mut unsent = book.items();
         let subjects: BTreeMap<String, Item> =
             unsent.iter().map(|item| (subject(item).to_string(), item.clone())).collect();
@@ -86,6 +87,37 @@ impl Servers {
             }
         }
         book.unsent = unsent;
+        Ok(())
+    }
+}
+
+impl Servers {
+    /// Goes on after the epochs that the servers know of and the book does not: its store was restored from a backup.
+    fn recover(&self, book: &mut Book) -> Result<(), BookError> {
+        let (public, fleet) = (book.key.public(), book.fleet);
+        let mut newest: BTreeMap<Gallery, u64> = BTreeMap::new();
+        for (_, stored) in self.found.iter().filter(|(stream, _)| *stream == Stream::Keys) {
+            if let Ok(Opened::Body(GalleryKey { gallery, epoch, .. })) = public.open(fleet, &stored.payload) {
+                let newest = newest.entry(gallery).or_default();
+                *newest = epoch.max(*newest);
+            }
+        }
+        for (gallery, epoch) in newest {
+            if book.galleries.get(&gallery).is_none_or(|people| people.kept.epoch >= epoch) {
+                continue;
+            }
+            // Of each person the newest record: it is the last one that is found.
+            let mut there = BTreeMap::new();
+            for (_, stored) in self.found.iter().filter(|(stream, _)| *stream == Stream::People(gallery.clone())) {
+                if let Ok(Opened::Body(record)) = public.open::<PeopleRecord>(fleet, &stored.payload) {
+                    there.insert(stored.subject.clone(), (record, stored.payload.to_vec()));
+                }
+            }
+            let there: Vec<_> = there.into_values().collect();
+            if let Some(Recovered { same, disabled, forgotten }) = book.recover(&gallery, epoch, &there)? {
+                tracing::warn!(%gallery, same, disabled, forgotten, "the office goes on from a backup: all people were sealed anew");
+            }
+        }
         Ok(())
     }
 }

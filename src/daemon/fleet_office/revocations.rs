@@ -9,14 +9,13 @@ use tokio::task::spawn_blocking;
 use super::desk::Office;
 use super::link::LinkError;
 use crate::fleet::carrier::{Carrier, Message, Stream, Subject};
-use crate::fleet::{Board, Opened, Revocations};
-use crate::office::fleet::{Book, BookError, KeptBoard};
+use crate::fleet::{Gallery, Opened, Revocations};
 
-/// Takes over what the servers have and the folder has not, and the other way round.
+/// Takes over what the servers have and the folder has not, and the other way round. Returns the galleries that need a new key for it.
 ///
 /// # Errors
 /// The servers are away, or the folder cannot be written.
-pub async fn compare(office: &Arc<Office>, carrier: &dyn Carrier) -> Result<(), LinkError> {
+pub async fn compare(office: &Arc<Office>, carrier: &dyn Carrier) -> Result<BTreeSet<Gallery>, LinkError> {
     carrier.prepare(&Stream::Revoked).await?;
     let (fleet, key) = office.with(|book| (book.fleet, book.key.public()));
     let theirs = match carrier.newest(&Subject::revoked()).await? {
@@ -30,21 +29,11 @@ pub async fn compare(office: &Arc<Office>, carrier: &dyn Carrier) -> Result<(), 
     let taken_over = new.clone();
     let of = office.clone();
     spawn_blocking(move || of.issuer.take_over(&taken_over)).await??;
-    let out = move |book: &mut Book| {
-        let is_out = |kept: &KeptBoard| !kept.revoked && new.contains(&kept.credential);
-        let out: Vec<Board> =
-            book.boards.iter().filter(|(_, kept)| is_out(kept)).map(|(board, _)| board.clone()).collect();
-        for board in &out {
-            tracing::warn!(%board, "this board was revoked after the backup from which the office was restored: it is shut out again");
-            book.revoke(board)?;
-        }
-        Ok::<_, BookError>(())
-    };
-    office.change(out).await??;
-    match office.issuer.revoked() == theirs {
-        true => Ok(()),
-        false => publish(office, carrier).await,
+    let shut_out = office.change(move |book| book.shut_out(&new)).await??;
+    if office.issuer.revoked() != theirs {
+        publish(office, carrier).await?;
     }
+    Ok(shut_out)
 }
 
 /// Says who is shut out.

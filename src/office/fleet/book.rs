@@ -228,6 +228,11 @@ impl Book {
         Ok(Some(Who { body, faces }))
     }
 
+    /// The epoch of a gallery.
+    pub fn epoch(&self, gallery: &Gallery) -> Option<u64> {
+        self.galleries.get(gallery).map(|people| people.kept.epoch)
+    }
+
     /// The bytes of an item; `None` if there is no such item any more.
     pub fn bytes(&self, item: &Item) -> Option<&[u8]> {
         match item {

@@ -5,6 +5,7 @@
 //! - `key_file`: the galleries' keys, beside the store
 //! - `kept`: what the store holds of people, boards and rules
 //! - `book`: people, boards and rules in memory, and what the servers do not have yet
+//! - `restored`: going on from a backup
 //! - `faces`: whether a new face or name is somebody's already
 //! - `admit`: taking somebody in, and saying something new of them; `requests`: what boards ask
 //! - `mail`: opening what boards say
@@ -34,6 +35,7 @@ mod read;
 mod requests;
 #[cfg(test)]
 mod requests_tests;
+mod restored;
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -47,3 +49,4 @@ pub use kept::{KeptBoard, KeptError, KeptGallery, KeptRequest, Roll, RollPhase};
 pub use mail::MailKeys;
 pub use models::{KEPT_MS, RollOrder, RollStanding};
 pub use requests::{Decided, Decision};
+pub use restored::{Recovered, Signed};
