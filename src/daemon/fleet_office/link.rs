@@ -117,11 +117,8 @@ impl AtServers {
         self.servers = self
             .office
             .blocking(move |book| {
-                let epochs: BTreeMap<Gallery, u64> = shut_out
-                    .into_iter()
-                    .filter_map(|gallery| Some((book.epoch(&gallery)?, gallery)))
-                    .map(|(epoch, gallery)| (gallery, epoch))
-                    .collect();
+                let epoch = |gallery: Gallery| Some((gallery.clone(), book.epoch(&gallery)?));
+                let epochs: BTreeMap<Gallery, u64> = shut_out.into_iter().filter_map(epoch).collect();
                 servers.compare(book)?;
                 // Who was shut out gets no later key.
                 for (gallery, epoch) in epochs {

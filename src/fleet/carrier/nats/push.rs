@@ -49,6 +49,8 @@ struct Problem {
 const AGAIN_AFTER: Duration = Duration::from_secs(60);
 /// The pause once all servers have it: a list that was longer than the last one, and did not arrive, arrives then.
 const WHOLE_AGAIN_AFTER: Duration = Duration::from_secs(300);
+/// The pause while there is nothing to hand over yet.
+const HELD_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 impl NatsCarrier {
     /// Hands the account's claim to the servers whenever they are reached again, and until all have it. `system` is a connection of the system account.
@@ -61,21 +63,21 @@ impl NatsCarrier {
                     return;
                 }
                 link.mark_unchanged();
-                let whole = match claim() {
-                    None => false,
+                let pause = match claim() {
+                    None => HELD_AGAIN_AFTER,
                     Some(claim) => match push_account(system.clone(), &claim).await {
                         Ok(ClaimsPushed { refused: Some(why), .. }) => {
                             tracing::error!(why, "a server refused the list of revoked credentials");
-                            false
+                            AGAIN_AFTER
                         }
-                        Ok(pushed) => pushed.accepted.len() >= system.servers.len(),
+                        Ok(pushed) if pushed.accepted.len() >= system.servers.len() => WHOLE_AGAIN_AFTER,
+                        Ok(_) => AGAIN_AFTER,
                         Err(error) => {
                             tracing::warn!(%error, "the list of revoked credentials did not reach the servers");
-                            false
+                            AGAIN_AFTER
                         }
                     },
                 };
-                let pause = if whole { WHOLE_AGAIN_AFTER } else { AGAIN_AFTER };
                 if let Ok(Err(_)) = timeout(pause, link.changed()).await {
                     return;
                 }
