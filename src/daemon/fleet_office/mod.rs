@@ -21,6 +21,8 @@ mod report;
 #[cfg(test)]
 mod report_tests;
 mod requests;
+#[cfg(test)]
+mod restored_tests;
 mod revocations;
 mod rules;
 mod socket;

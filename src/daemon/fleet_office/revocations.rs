@@ -4,18 +4,34 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use tokio::task::spawn_blocking;
+use thiserror::Error;
+use tokio::task::{JoinError, spawn_blocking};
 
-use super::desk::Office;
-use super::link::LinkError;
-use crate::fleet::carrier::{Carrier, Message, Stream, Subject};
-use crate::fleet::{Gallery, Opened, Revocations};
+use super::desk::{IssuerError, Office};
+use crate::fleet::carrier::{Carrier, CarrierError, Message, Stream, Subject};
+use crate::fleet::{Gallery, Opened, Refusal, Revocations};
+use crate::office::fleet::BookError;
+
+/// Why the lists were not compared.
+#[derive(Debug, Error)]
+pub enum RevocationsError {
+    #[error(transparent)]
+    Carrier(#[from] CarrierError),
+    #[error("the list of revoked credentials cannot be written: {0}")]
+    Issuer(#[from] IssuerError),
+    #[error(transparent)]
+    Book(#[from] BookError),
+    #[error("the list of revoked credentials cannot be signed: {0}")]
+    Signed(#[from] Refusal),
+    #[error("a task failed: {0}")]
+    Task(#[from] JoinError),
+}
 
 /// Takes over what the servers have and the folder has not, and the other way round. Returns the galleries that need a new key for it.
 ///
 /// # Errors
 /// The servers are away, or the folder cannot be written.
-pub async fn compare(office: &Arc<Office>, carrier: &dyn Carrier) -> Result<BTreeSet<Gallery>, LinkError> {
+pub async fn compare(office: &Arc<Office>, carrier: &dyn Carrier) -> Result<BTreeSet<Gallery>, RevocationsError> {
     carrier.prepare(&Stream::Revoked).await?;
     let (fleet, key) = office.with(|book| (book.fleet, book.key.public()));
     let theirs = match carrier.newest(&Subject::revoked()).await? {
@@ -40,7 +56,7 @@ pub async fn compare(office: &Arc<Office>, carrier: &dyn Carrier) -> Result<BTre
 ///
 /// # Errors
 /// The servers are away.
-pub async fn publish(office: &Office, carrier: &dyn Carrier) -> Result<(), LinkError> {
+pub async fn publish(office: &Office, carrier: &dyn Carrier) -> Result<(), RevocationsError> {
     let revoked = Revocations { credentials: office.issuer.revoked() };
     let signed: Vec<u8> = office.with(|book| book.key.sign(book.fleet, &revoked))?.into();
     carrier.publish(Message::new(Subject::revoked(), signed)).await?;

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use super::answers::answer;
 use super::desk::{Invitation, Issuer, IssuerError, Leaf, LinkState, Office, Revoked, Revoking};
 use super::link::{self, LinkError};
-use super::term::{Term, TermError};
+use super::term::TermError;
 use crate::clock::SystemClock;
 use crate::domain::ModelId;
 use crate::domain::{DaemonEvent, Event, Stamp};
@@ -75,7 +75,7 @@ pub(super) fn at_the_servers(office: &Arc<Office>, server: &MemoryServer) -> tok
     tokio::spawn(link::keep(office.clone(), carrier, false))
 }
 
-async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+pub(super) async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
     let found = async {
         loop {
             if let Some(found) = look().await {
@@ -87,7 +87,7 @@ async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> 
     timeout(Duration::from_secs(20), found).await.unwrap_or_else(|_| panic!("waited in vain for {what}"))
 }
 
-async fn ask(office: &Arc<Office>, request: Request) -> Answer {
+pub(super) async fn ask(office: &Arc<Office>, request: Request) -> Answer {
     answer(office, request, "anna".into()).await
 }
 

@@ -1,0 +1,139 @@
+//! Tests of an office that was restored from a backup, copied, taken over, and of what it proves.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use tempfile::TempDir;
+
+use super::desk::{Issuer, LinkState, Office};
+use super::link::{self, LinkError};
+use super::term::{Term, TermError};
+use super::tests::{Names, ask, at_the_servers, confirm, eventually, office};
+use crate::fleet::carrier::{Carrier, MAX_READ, MemoryServer, Stream, Subject, person_of};
+use crate::office::fleet::protocol::{Answer, Request};
+use crate::office::fleet::tests::{berlin, board, fleet, gallery, key, somebody};
+use crate::store::Store;
+
+/// A copy of an office's folder, as a backup has it.
+fn copied(from: &TempDir) -> TempDir {
+    fn copy(from: &std::path::Path, to: &std::path::Path) {
+        std::fs::create_dir_all(to).unwrap();
+        for entry in std::fs::read_dir(from).unwrap() {
+            let entry = entry.unwrap();
+            match entry.file_type().unwrap().is_dir() {
+                true => copy(&entry.path(), &to.join(entry.file_name())),
+                false => drop(std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap()),
+            }
+        }
+    }
+    let to = tempfile::tempdir().unwrap();
+    copy(from.path(), to.path());
+    to
+}
+
+/// Stops an office as a power cut would, and waits until nobody has its store.
+async fn stopped(office: Arc<Office>, link: tokio::task::JoinHandle<LinkError>) {
+    link.abort();
+    drop(link.await);
+    eventually("the end of its tasks", async || (Arc::strong_count(&office) == 1).then_some(())).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restored_office_learns_at_the_servers_whom_it_has_shut_out() {
+    let (dir, server) = (tempfile::tempdir().unwrap(), MemoryServer::default());
+    let invite = |name: &str| Request::Invite { site: berlin(), board: board(name) };
+    let first = office(&dir, &Names::default());
+    for name in ["front", "back"] {
+        assert!(matches!(ask(&first, invite(name)).await, Answer::Token { .. }));
+    }
+    drop(first);
+    let backup = copied(&dir);
+    let first = office(&dir, &Names::default());
+    let link = at_the_servers(&first, &server);
+    ask(&first, Request::Revoke { board: board("back") }).await;
+    eventually("the list of the revoked", async || server.carrier().newest(&Subject::revoked()).await.ok().flatten())
+        .await;
+    stopped(first, link).await;
+
+    let (names, carrier) = (Names::default(), server.carrier());
+    let restored = office(&backup, &names);
+    assert!(!restored.with(|book| book.boards[&board("back")].revoked));
+    let link = tokio::spawn(link::keep(restored.clone(), Arc::new(carrier), true));
+    eventually("the restored office", async || (restored.state() == LinkState::Online).then_some(())).await;
+    assert_eq!(names.revoked(), BTreeSet::from(["credential of back".to_owned()]));
+    let revoked = |name: &str| restored.with(|book| book.boards[&board(name)].revoked);
+    assert!(revoked("back") && !revoked("front"));
+    // The name is free again, for a board with another key and another credential.
+    assert!(matches!(ask(&restored, invite("front")).await, Answer::Refused { .. }));
+    assert!(matches!(ask(&restored, invite("back")).await, Answer::Token { .. }));
+    assert!(!revoked("back"));
+    link.abort();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_copy_of_a_running_offices_folder_is_told_apart_and_the_office_itself_goes_on_at_once() {
+    let (dir, server) = (tempfile::tempdir().unwrap(), MemoryServer::default());
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    server.set_time(i64::try_from(now.as_millis()).unwrap());
+    let first = office(&dir, &Names::default());
+    let link = at_the_servers(&first, &server);
+    eventually("the first", async || (first.state() == LinkState::Online).then_some(())).await;
+    stopped(first, link).await;
+    let copy = office(&copied(&dir), &Names::default());
+    let refused = link::keep(copy, Arc::new(server.carrier()), false).await;
+    assert!(matches!(refused, LinkError::Term(TermError::Another { .. })), "{refused}");
+    let again = office(&dir, &Names::default());
+    let link = at_the_servers(&again, &server);
+    eventually("the same office", async || (again.state() == LinkState::Online).then_some(())).await;
+    link.abort();
+}
+
+#[tokio::test]
+async fn an_office_that_was_taken_over_says_so_at_its_next_word() {
+    let (one, other, server) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), MemoryServer::default());
+    let stores = [&one, &other].map(|dir| Store::open(dir.path()).unwrap());
+    let (carrier, office_key) = (server.carrier(), key());
+    carrier.prepare(&Stream::Office).await.unwrap();
+    let who = (fleet(), &office_key);
+    let mut first = Term::begin(&carrier, &stores[0], who, false, None, 1000).await.unwrap();
+    first.go_on(&carrier, who, 2000).await.unwrap();
+    Term::begin(&carrier, &stores[1], who, true, None, 3000).await.unwrap();
+    assert!(matches!(first.go_on(&carrier, who, 4000).await, Err(TermError::Carrier(_))));
+    let over = Term::begin(&carrier, &stores[0], who, false, Some(first), 5000).await.err().unwrap();
+    assert!(matches!(over, TermError::TakenOver), "{over}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_proof_of_forgetting_names_what_the_servers_had_and_have() {
+    let (dir, server) = (tempfile::tempdir().unwrap(), MemoryServer::default());
+    let office = office(&dir, &Names::default());
+    let link = at_the_servers(&office, &server);
+    ask(&office, Request::Invite { site: berlin(), board: board("front") }).await;
+    let answers = tokio::spawn({
+        let server = server.clone();
+        async move { confirm(&server, "front").await }
+    });
+    ask(&office, Request::Enroll(somebody("Ada", 0.0))).await;
+    ask(&office, Request::Enroll(somebody("Bob", 90.0))).await;
+    let stored = async || {
+        let stored = server.carrier().read(&Stream::People(gallery()), 1, MAX_READ).await.unwrap();
+        let hash = |payload: &[u8]| crate::office::fleet::key_file::hex(blake3::hash(payload).as_bytes());
+        let text = |stored: &crate::fleet::carrier::Stored| {
+            (person_of(&stored.subject).unwrap().to_string(), hash(&stored.payload))
+        };
+        stored.iter().map(text).collect::<std::collections::BTreeMap<_, _>>()
+    };
+    let before = stored().await;
+    let Answer::Done(done) = ask(&office, Request::Forget { site: berlin(), name: "Bob".into() }).await else {
+        panic!()
+    };
+    let (proof, after) = (done.proof.unwrap(), stored().await);
+    assert_eq!((&before[&proof.uuid], &after[&proof.uuid]), (&proof.record, &proof.mark));
+    // Everybody else has one new record, of the new key, and no more than that.
+    assert_eq!((before.len(), after.len()), (2, 2));
+    let state = server.carrier().state(&Stream::People(gallery())).await.unwrap();
+    assert_eq!(state.last, 4, "two enrolments, the mark, and Ada once again");
+    answers.abort();
+    link.abort();
+}
