@@ -151,7 +151,7 @@ fn opened(
     let gallery = Arc::new(Gallery::open(&store, &Arc::new(ring), ModelId::new("bench"), DIMENSION).unwrap());
     let recorder = Arc::new(Recorder::new(&store, Journal::open(&store).unwrap(), Arc::new(SystemClock::new())));
     let register = Register::new(gallery.clone(), recorder.clone(), NearEnough::Fixed(Distance(0.1)));
-    let replica = Replica::open(office.reader(), FleetPeople::open(register).unwrap()).unwrap();
+    let replica = Replica::open(office.reader(), FleetPeople::open(register, ModelId::new("bench")).unwrap()).unwrap();
     (gallery, recorder, replica)
 }
 
