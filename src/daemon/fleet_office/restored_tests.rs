@@ -10,6 +10,7 @@ use super::desk::{Issuer, LinkState, Office};
 use super::link::{self, LinkError};
 use super::term::{Term, TermError};
 use super::tests::{Names, ask, at_the_servers, confirm, eventually, office};
+use crate::fleet::BoardKey;
 use crate::fleet::carrier::{Carrier, MAX_READ, MemoryServer, Stream, Subject, person_of};
 use crate::office::fleet::protocol::{Answer, Request};
 use crate::office::fleet::tests::{berlin, board, fleet, gallery, key, somebody};
@@ -45,7 +46,9 @@ async fn a_restored_office_learns_at_the_servers_whom_it_has_shut_out() {
     let invite = |name: &str| Request::Invite { site: berlin(), board: board(name) };
     let first = office(&dir, &Names::default());
     for name in ["front", "back"] {
-        assert!(matches!(ask(&first, invite(name)).await, Answer::Token { .. }));
+        let public = BoardKey::from_bytes(&[3; 32]).public();
+        let credential = format!("credential of {name}");
+        first.with(|book| book.add_board(&board(name), &berlin(), public, credential, 0)).unwrap();
     }
     drop(first);
     let backup = copied(&dir);
@@ -80,7 +83,8 @@ async fn a_copy_of_a_running_offices_folder_is_told_apart_and_the_office_itself_
     let link = at_the_servers(&first, &server);
     eventually("the first", async || (first.state() == LinkState::Online).then_some(())).await;
     stopped(first, link).await;
-    let copy = office(&copied(&dir), &Names::default());
+    let folder = copied(&dir);
+    let copy = office(&folder, &Names::default());
     let refused = link::keep(copy, Arc::new(server.carrier()), false).await;
     assert!(matches!(refused, LinkError::Term(TermError::Another { .. })), "{refused}");
     let again = office(&dir, &Names::default());
