@@ -1,6 +1,6 @@
 //! A site's whole way to another model: the office, servers in memory, and two boards.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc::{Receiver, channel, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
@@ -50,6 +50,14 @@ impl Issuer for NoServers {
 
     fn revoke<'a>(&'a self, _: &'a str) -> Revoking<'a> {
         Box::pin(std::future::ready(Ok(Revoked::AtServers)))
+    }
+
+    fn revoked(&self) -> BTreeSet<String> {
+        BTreeSet::new()
+    }
+
+    fn take_over(&self, _: &BTreeSet<String>) -> Result<(), IssuerError> {
+        Ok(())
     }
 }
 

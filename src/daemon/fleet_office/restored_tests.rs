@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use super::desk::{Issuer, LinkState, Office};
 use super::link::{self, LinkError};
 use super::term::{Term, TermError};
-use super::tests::{Names, ask, at_the_servers, confirm, eventually, office};
+use super::tests::{Names, ask, at_the_servers, confirm, eventually, invited, office};
 use crate::fleet::BoardKey;
 use crate::fleet::carrier::{Carrier, MAX_READ, MemoryServer, Stream, Subject, person_of};
 use crate::office::fleet::protocol::{Answer, Request};
@@ -113,10 +113,10 @@ async fn the_proof_of_forgetting_names_what_the_servers_had_and_have() {
     let (dir, server) = (tempfile::tempdir().unwrap(), MemoryServer::default());
     let office = office(&dir, &Names::default());
     let link = at_the_servers(&office, &server);
-    ask(&office, Request::Invite { site: berlin(), board: board("front") }).await;
+    let front = invited(&office, "front").await;
     let answers = tokio::spawn({
         let server = server.clone();
-        async move { confirm(&server, "front").await }
+        async move { confirm(&server, "front", &front).await }
     });
     ask(&office, Request::Enroll(somebody("Ada", 0.0))).await;
     ask(&office, Request::Enroll(somebody("Bob", 90.0))).await;
