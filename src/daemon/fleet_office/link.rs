@@ -108,7 +108,8 @@ impl AtServers {
         let (fleet, key, store) = self.office.with(|book| (book.fleet, book.key.clone(), book.trees.store.clone()));
         let carrier = self.carrier.clone();
         carrier.prepare(&Stream::Office).await?;
-        let begun = Term::begin(&*carrier, &store, (fleet, &key), take_over, term.take(), self.office.now_ms()).await?;
+        let begun =
+            Term::begin(&*carrier, &store, (fleet, &key), take_over, term.clone(), self.office.now_ms()).await?;
         let term = term.insert(begun);
         let shut_out = revocations::compare(&self.office, &*carrier).await?;
         self.revoked = self.office.issuer.revoked().len();

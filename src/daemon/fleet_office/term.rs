@@ -9,22 +9,17 @@ use uuid::Uuid;
 
 use crate::fleet::carrier::{Carrier, CarrierError, Message, Subject};
 use crate::fleet::{Body, FleetId, Kind, OfficeKey, Opened};
-use crate::office::fleet::KeptError;
 use crate::office::fleet::key_file::hex;
 use crate::store::Store;
 
 /// How long another office's word counts, in milliseconds: two of three may be lost.
 const COUNTS_FOR_MS: i64 = 150_000;
-const TREE: &str = "fleet_place";
-const KEY: &str = "term";
 
 /// Why this office does not write.
 #[derive(Debug, Error)]
 pub enum TermError {
     #[error(transparent)]
     Carrier(#[from] CarrierError),
-    #[error(transparent)]
-    Kept(#[from] KeptError),
     #[error("the office's word cannot be signed: {0}")]
     Signed(#[from] crate::fleet::Refusal),
     #[error(
@@ -42,7 +37,7 @@ struct Word {
     /// Another one at each start.
     start: Uuid,
     host: String,
-    /// The machine and the folder: a copy of the folder, made while the office ran, has the same start and another place.
+    /// The machine and the folder, as a hash: a copy of the folder is in another place.
     place: String,
     at_ms: u64,
 }
@@ -53,6 +48,7 @@ impl Body for Word {
 }
 
 /// The term of this office.
+#[derive(Clone)]
 pub struct Term {
     start: Uuid,
     host: String,
@@ -75,22 +71,20 @@ impl Term {
         now_ms: u64,
     ) -> Result<Term, TermError> {
         let newest = carrier.newest(&Subject::office()).await?;
-        let own = before.as_ref().map(|term| term.start).or(kept(store)?);
         let here = place(store);
         if let Some(newest) = &newest
             && let Ok(Opened::Body(Word { start, host, place, .. })) = key.public().open::<Word>(fleet, &newest.payload)
         {
             let ago = i64::try_from(now_ms).unwrap_or(i64::MAX).saturating_sub(newest.at_ms);
-            if Some(start) != own && before.is_some() {
+            if before.as_ref().is_some_and(|term| term.start != start) {
                 return Err(TermError::TakenOver);
             }
-            if (Some(start) != own || place != here) && ago < COUNTS_FOR_MS && !take_over {
+            // The store is locked, so no other office is alive in this folder: what spoke from here was this one before its restart.
+            if place != here && ago < COUNTS_FOR_MS && !take_over {
                 return Err(TermError::Another { host, seconds: ago.max(0) / 1000 });
             }
         }
         let start = before.map_or_else(Uuid::new_v4, |term| term.start);
-        let tree = store.tree(TREE).map_err(KeptError::from)?;
-        store.commit(&[tree.put(KEY, *start.as_bytes())]).map_err(KeptError::from)?;
         let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned();
         let mut term = Term { start, host, place: here, sequence: newest.map_or(0, |newest| newest.sequence) };
         term.go_on(carrier, (fleet, key), now_ms).await?;
@@ -126,8 +120,4 @@ fn place(store: &Store) -> String {
     let folder = std::fs::metadata(store.dir()).map(|found| (found.dev(), found.ino())).unwrap_or_default();
     let hash = blake3::derive_key("usher fleet 1: where an office is", format!("{machine} {folder:?}").as_bytes());
     hex(hash.first_chunk::<16>().unwrap_or(&[0; 16]))
-}
-
-fn kept(store: &Store) -> Result<Option<Uuid>, KeptError> {
-    Ok(store.tree(TREE)?.get(KEY)?.and_then(|bytes| Uuid::from_slice(&bytes).ok()))
 }
