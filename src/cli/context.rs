@@ -93,7 +93,12 @@ impl Context {
         let path = folder.join(OFFICE_CONFIG);
         match !self.named && path.exists() {
             true => self.usable(Config::load_without_doors(&path, config::environment())),
-            false => self.config_or_defaults(),
+            false => {
+                let mut config = self.config_or_defaults()?;
+                // The page in the configuration of a daemon on this machine is that daemon's: two cannot have one address.
+                config.web.enabled &= self.named;
+                Ok(config)
+            }
         }
     }
 
@@ -335,4 +340,27 @@ fn found_models() -> Option<PathBuf> {
 
 fn has_models(folder: &Path) -> bool {
     folder.join(manifest::FILE).is_file()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_of_a_daemon_on_this_machine_is_not_the_offices() {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, folder) = (dir.path().join("board.toml"), dir.path().join("office"));
+        std::fs::create_dir(&folder).unwrap();
+        let page = "[web]\nenabled = true\n";
+        std::fs::write(&file, format!("{DEFAULTS}{page}")).unwrap();
+        let served = |named| {
+            let context =
+                Context { config: Some(file.clone()), named, used: Cell::new(false), socket: None, office: None };
+            context.config_of_office(&folder).unwrap().web.enabled
+        };
+        assert!(!served(false), "found, because it is a daemon's");
+        assert!(served(true), "named for the office");
+        std::fs::write(folder.join(OFFICE_CONFIG), page).unwrap();
+        assert!(served(false), "the office's own");
+    }
 }

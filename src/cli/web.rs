@@ -103,8 +103,11 @@ impl Web {
             What::Token(act) => token(&client, act, self.json, &mut out)?,
         }
         if context.config_there().is_ok_and(|config| !config.web.enabled) {
-            let whom = if context.is_of_office() { "office" } else { "daemon" };
-            note!("usher: the page is switched off: set [web] enabled = true, and restart the {whom}");
+            let (place, whom) = match context.is_of_office() {
+                true => (" in the usher.toml of its folder", "office"),
+                false => ("", "daemon"),
+            };
+            note!("usher: the page is switched off: set [web] enabled = true{place}, and restart the {whom}");
         }
         Ok(())
     }
