@@ -77,7 +77,6 @@ pub fn check(config: &Config, origins: &Origins, problems: &mut Vec<Problem>) ->
 /// The checks of a site's rules for which no board is needed.
 pub fn check_site(config: &Config, origins: &Origins, problems: &mut Vec<Problem>) {
     let mut checks = Checks { config, origins, problems, warnings: Vec::new() };
-    checks.unique("door", config.doors.iter().map(|door| door.name.as_str()));
     checks.schedules();
     checks.permits();
 }

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use super::check::Check;
 use super::problem::{Origin, Origins, Problem};
 use super::sections::Schedule;
+use super::text::quote;
 use super::{Config, ConfigErrors, Notes, across, file, of_engine, root};
 
 /// What a site's rules may hold.
@@ -187,7 +188,12 @@ fn read(source: &str, text: &str) -> Result<(Config, Origins), ConfigErrors> {
         problems.push(of_engine(&error, &origins));
         Config::default()
     });
-    for index in 0..config.doors.len() {
+    for (index, door) in config.doors.iter().enumerate() {
+        if config.doors.iter().take(index).any(|earlier| earlier.name == door.name) {
+            let key = format!("door[{index}].name");
+            let what = format!("door {} is named by an earlier [[door]]: say what it asks once", quote(&door.name));
+            problems.push(Problem { origin: origins.of(&key), key, what });
+        }
         if !origins.has(&format!("door[{index}].name")) {
             let (origin, key) = (origins.of(&format!("door[{index}]")), format!("door[{index}].name"));
             problems.push(Problem {

@@ -224,6 +224,10 @@ mod tests {
             ),
             ("[[permit]]\n[access]\nmargin = 0.1\n", "rules.toml:2: access: a site's rules hold"),
             ("[[permit]]\n[[door]]\nassurance = \"recognised\"\n", "name is missing"),
+            (
+                "[[permit]]\n[[door]]\nname = \"a\"\n[[door]]\nname = \"a\"\n",
+                "rules.toml:5: door[1].name: door \"a\" is named",
+            ),
             ("[[permit]]\ngroup = [\"staff\"]\n", "unknown key; did you mean groups?"),
             ("[[permit]]\nassurance = \"wave\"\n", "rules.toml:2: permit[0].assurance: must be"),
             ("[[permit\n", "not valid TOML"),
