@@ -33,23 +33,37 @@ const TO_LEAVES: u16 = 3200;
 /// The most memory of all servers, in MB.
 const MEMORY_MB: u64 = 500;
 
-/// Somebody whose face is like nobody's: each has a direction of their own.
+/// Faces that are like nobody's: random directions, of which no two are near each other.
 struct Faces {
     model: String,
-    dimension: usize,
+    all: Vec<Vec<f32>>,
 }
+
+/// The most people that are enrolled.
+const EVERYBODY: usize = PEOPLE + 30;
+/// The largest cosine of two faces. Their distance is then 1.18 or more, beyond what counts as near.
+const MOST_ALIKE: f32 = 0.3;
 
 impl Faces {
     fn of(house: &House) -> Faces {
         let config = Config::from_toml(&std::fs::read_to_string(house.config()).unwrap()).unwrap();
         let model = usher::setup::embedder(&config).unwrap();
-        Faces { dimension: model.embedding.as_ref().unwrap().dimension, model: model.name }
+        let dimension = model.embedding.as_ref().unwrap().dimension;
+        let (mut random, mut all) = (fastrand::Rng::with_seed(7), Vec::<Vec<f32>>::new());
+        while all.len() < EVERYBODY {
+            let values: Vec<f32> = (0..dimension).map(|_| random.f32() - 0.5).collect();
+            let length = values.iter().map(|value| value * value).sum::<f32>().sqrt();
+            let face: Vec<f32> = values.iter().map(|value| value / length).collect();
+            let like = |other: &Vec<f32>| other.iter().zip(&face).map(|(one, two)| one * two).sum::<f32>();
+            if all.iter().all(|other| like(other) < MOST_ALIKE) {
+                all.push(face);
+            }
+        }
+        Faces { model: model.name, all }
     }
 
     fn enrolment(&self, number: usize) -> Enrolment {
-        let mut random = fastrand::Rng::with_seed(number as u64);
-        let values: Box<[f32]> = (0..self.dimension).map(|_| random.f32() - 0.5).collect();
-        let embedding = Embedding::normalised(ModelId::new(&self.model), values).unwrap();
+        let embedding = Embedding::normalised(ModelId::new(&self.model), self.all[number].clone().into()).unwrap();
         let template = Template { embedding, quality: Quality::default(), created: SystemTime::now() };
         Enrolment {
             site: "berlin".parse().unwrap(),
