@@ -138,13 +138,10 @@ impl Whereabouts {
 
     /// The number of people in each non-empty zone.
     pub fn counts(&self) -> BTreeMap<&str, usize> {
-        self.everybody().into_iter().filter_map(|(person, _)| self.zone(person)).fold(
-            BTreeMap::new(),
-            |mut counts, zone| {
-                *counts.entry(zone).or_default() += 1;
-                counts
-            },
-        )
+        self.everybody().into_keys().filter_map(|person| self.zone(person)).fold(BTreeMap::new(), |mut counts, zone| {
+            *counts.entry(zone).or_default() += 1;
+            counts
+        })
     }
 
     /// The newest zone of a person, however old.

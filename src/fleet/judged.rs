@@ -101,7 +101,7 @@ impl Judged {
 pub enum Then {
     /// Nothing has to be committed.
     Is(Outcome),
-    Take(Planned),
+    Take(Box<Planned>),
 }
 
 /// What is to be committed.
@@ -121,7 +121,8 @@ pub enum What {
 impl Then {
     /// The step that commits it.
     pub fn step(&self, uuid: Uuid) -> Option<Step<'_>> {
-        let Then::Take(Planned { held, entry, what }) = self else { return None };
+        let Then::Take(planned) = self else { return None };
+        let Planned { held, entry, what } = &**planned;
         Some(match what {
             What::Person { body, model } => Step::Person { uuid, before: held.as_ref(), entry, body, model },
             What::Same => Step::Same { uuid, entry },
@@ -173,7 +174,7 @@ impl Reader {
             },
             PeopleRecord::Forgotten(_) => What::Removed,
         };
-        Ok(Judged { is_heard: true, then: Then::Take(Planned { held, entry, what }) })
+        Ok(Judged { is_heard: true, then: Then::Take(Box::new(Planned { held, entry, what })) })
     }
 
     /// What a record says of a person; or why it is not taken.

@@ -252,7 +252,7 @@ fn reading_goes_on_where_it_was_and_repeats_change_nothing() {
 #[test]
 fn whoever_is_missing_from_a_new_stream_goes_once_the_office_says_so() {
     let mut office = Office::new();
-    let stream = vec![office.say(id(1), Some("a")), office.say(id(2), Some("b")), office.say(id(3), None)];
+    let stream = [office.say(id(1), Some("a")), office.say(id(2), Some("b")), office.say(id(3), None)];
     let mut replica = Replica::open(office.reader(), Memory::default()).unwrap();
     read(&mut replica, 1, &stream, &office.epochs);
     replica.caught_up(None).unwrap();
@@ -421,7 +421,7 @@ fn a_part_is_one_commit_and_its_position_stays_before_what_waits() {
 #[test]
 fn what_was_withheld_is_had_by_reading_anew_and_nobody_goes() {
     let mut office = Office::new();
-    let stream = vec![office.say(id(1), Some("a")), office.say(id(2), Some("b")), office.say(id(3), None)];
+    let stream = [office.say(id(1), Some("a")), office.say(id(2), Some("b")), office.say(id(3), None)];
     let head = office.head();
     let mut replica = Replica::open(office.reader(), Memory::default()).unwrap();
     replica.read_anew();

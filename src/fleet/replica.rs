@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::digest::{Digest, DigestValue};
 use super::head::{Head, SetHead};
 use super::holding::{Birth, Entry, EntryState, Holding, Position, Step, Taken};
-use super::judged::{Incoming, Judged, MAX_ENTRIES, Outcome, Planned, Reader, Then, What, Why};
+use super::judged::{Incoming, Judged, MAX_ENTRIES, Outcome, Reader, Then, What, Why};
 use super::key::Epochs;
 use super::person::PeopleRecord;
 use super::signed::Body;
@@ -166,7 +166,7 @@ impl<H: Holding> Replica<H> {
             let (mut judged, mut new) = (Vec::with_capacity(now.len()), 0_u64);
             for incoming in now {
                 let verdict = self.judge(incoming, epochs, new)?;
-                if let Then::Take(Planned { held: None, .. }) = &verdict.then {
+                if matches!(&verdict.then, Then::Take(planned) if planned.held.is_none()) {
                     new = new.saturating_add(1);
                 }
                 judged.push((*incoming, verdict));

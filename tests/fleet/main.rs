@@ -14,6 +14,7 @@ mod cut;
 mod doors;
 mod leaf;
 mod measure;
+mod models;
 mod places;
 mod postgres;
 mod raw;

@@ -53,8 +53,8 @@ fn house(state: &ApiState) -> Result<House, ApiError> {
     Ok(state.rules.get().house.clone()?)
 }
 
-async fn rules(State(state): State<Arc<ApiState>>) -> Json<RulesOrigin> {
-    Json(state.rules.get().origin.clone())
+async fn rules(State(state): State<Arc<ApiState>>) -> Result<Json<RulesOrigin>, ApiError> {
+    Ok(Json(state.rules.get().origin.clone()))
 }
 
 fn now(state: &ApiState) -> Result<Timestamp, ApiError> {

@@ -300,14 +300,25 @@ async fn a_site_goes_over_while_a_board_is_off_somebody_is_forgotten_and_templat
     let back = back_house.start(&server);
     assert_eq!((back.gallery.model().clone(), back.names()), (new_model(), vec!["Ada".to_owned(), "Eve".to_owned()]));
 
-    // A day later the old records are dropped: at the office, at the servers, at the boards.
+    drops_the_old_records(&office, &server, [&front, &back]).await;
+    for (house, board) in [(front_house, front), (back_house, back)] {
+        board.stop().await;
+        let again = house.start(&server);
+        assert_eq!(*again.gallery.model(), new_model(), "whatever the configuration says");
+        again.stop().await;
+    }
+    link.abort();
+}
+
+/// A day later the old records are dropped: at the office, at the servers, at the boards.
+async fn drops_the_old_records(office: &Arc<Office>, server: &MemoryServer, boards: [&Running; 2]) {
     let now_ms = office.now_ms();
     let dropped = office.change(move |book| {
         let models = [Some("new".to_owned()), Some("new".to_owned())];
         book.advance_roll(&gallery(), &models, now_ms + KEPT_MS + 1).unwrap()
     });
     assert!(dropped.await.unwrap());
-    for board in [&front, &back] {
+    for board in boards {
         eventually("the end of the switch", || {
             board.switch.state().is_none() && board.gallery.models().unwrap().len() == 1
         })
@@ -317,11 +328,4 @@ async fn a_site_goes_over_while_a_board_is_off_somebody_is_forgotten_and_templat
     let carrier = server.carrier();
     let left = carrier.read(&Stream::People(gallery()), 1, MAX_READ).await.unwrap();
     assert!(left.len() == 2 && left.iter().all(|stored| stored.subject.contains(".new.")), "{left:?}");
-    for (house, board) in [(front_house, front), (back_house, back)] {
-        board.stop().await;
-        let again = house.start(&server);
-        assert_eq!(*again.gallery.model(), new_model(), "whatever the configuration says");
-        again.stop().await;
-    }
-    link.abort();
 }

@@ -23,7 +23,7 @@ use crate::domain::Direction::{In, Out};
 use crate::fleet::{Board, BoardKey, Site};
 use crate::office::fleet::Collected;
 use crate::office::fleet::history::NUMBERS;
-use crate::office::fleet::history::tests::{MORNING, OneBoard, keep, named, passed};
+use crate::office::fleet::history_tests::{MORNING, OneBoard, keep, named, passed};
 use crate::office::fleet::protocol::BoardReport;
 use crate::office::fleet::tests::{open, somebody};
 

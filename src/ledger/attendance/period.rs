@@ -66,6 +66,9 @@ pub fn days_of(
     Ok(reckon(&readings(&records, today_s), rules, now))
 }
 
+/// Selects records after a number, at most a page of them; none means that there are no more.
+pub type Select<'a, E> = dyn FnMut(u64, &RecordFilter) -> Result<Vec<Dated>, E> + 'a;
+
 /// The same from several journals, as [`readings_of`] takes them. `select` gives some of the passages after the one with a number, by time; the first
 /// ones after 0. `corrections` are all amendments, and all removals of people who may be enrolled again.
 ///
@@ -77,7 +80,7 @@ pub fn days_over<E>(
     now: Timestamp,
     journal: &dyn Fn(u64) -> u64,
     corrections: Vec<Dated>,
-    select: &mut dyn FnMut(u64, &RecordFilter) -> Result<Vec<Dated>, E>,
+    select: &mut Select<'_, E>,
 ) -> Result<Vec<Day>, E> {
     let [passages, _] = filters(rules, period, rules.day_of(now));
     let (mut records, mut after) = (corrections, 0u64);

@@ -120,6 +120,7 @@ fn every_kind_has_its_line() {
         "10:32:07 deleted 7000 records up to 7000: because",
         "10:32:07 erased a person from 4 records (3-5,9), by anna",
         "10:32:07 restored a backup up to record 7000 over a store up to record 7310, by anna; locked down: front",
+        "10:32:07 the doors go by rules 7 of berlin, pushed by fleet/anna",
     ];
     assert_eq!(lines, expected);
 }

@@ -23,6 +23,8 @@ mod faces;
 mod feed;
 mod gathering;
 pub mod history;
+#[cfg(test)]
+pub(crate) mod history_tests;
 mod kept;
 pub mod key_file;
 mod mail;

@@ -231,7 +231,7 @@ impl Book {
             roll: None,
             named: Some(self.named(&before)?),
             floor: before.floor.max(newest.unwrap_or_default()),
-            dropped: before.dropped.iter().cloned().filter(|model| *model != gone.model).collect(),
+            dropped: before.dropped.iter().filter(|model| **model != gone.model).cloned().collect(),
             ..before.clone()
         };
         let kept = remembering(kept, gone.model.clone());

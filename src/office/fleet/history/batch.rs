@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::chain::{Chain, Chains};
 use super::dating::{Trust, microseconds};
-use super::person::Note;
+use super::note::Note;
 use super::{Entry, History, NUMBERS, OWN, chain_of, lock, number_in, time_key};
 use crate::domain::{Event, PeopleEvent};
 use crate::ledger::Record;

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use uuid::Uuid;
 
-use super::person::{Note, stored};
+use super::note::{Note, stored};
 use super::{History, lock};
 use crate::domain::PersonId;
 use crate::names;

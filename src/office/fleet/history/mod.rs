@@ -3,7 +3,7 @@
 //!
 //! - `chain`: which journal a record is of: a board that was restored or set up again has another one
 //! - `dating`: when a record was written, by its clock or by later records of the same boot
-//! - `person`: the numbers of people; `identity`: which of them are one person
+//! - `person`: the numbers of people; `note`: what is noted of them; `identity`: which of them are one person
 //! - `batch`: what a part of new records changes
 //! - `read`: numbers of records in the order of time, by id, and of people
 //!
@@ -23,10 +23,9 @@ mod batch;
 mod chain;
 mod dating;
 mod identity;
+mod note;
 mod person;
 mod read;
-#[cfg(test)]
-pub(crate) mod tests;
 
 use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
@@ -42,6 +41,8 @@ pub use read::{HistoryError, Page};
 
 pub(super) use batch::Batch;
 pub(super) use chain::Chains;
+#[cfg(test)]
+pub(super) use dating::microseconds;
 pub(super) use read::door_of;
 
 /// A record's number over all boards is that of its journal times this, and its own number there.
@@ -87,10 +88,10 @@ pub struct History {
     corrections: Tree,
     ids: Tree,
     chains: Tree,
-    redating: Tree,
+    pub(super) redating: Tree,
     people: Tree,
     uuids: Tree,
-    notes: Tree,
+    pub(super) notes: Tree,
     known: Mutex<Chains>,
     wake: OnceLock<Wake>,
     /// Grows with each change of people.

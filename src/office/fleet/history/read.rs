@@ -6,7 +6,7 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use super::dating::microseconds;
-use super::person::{at_board, stored};
+use super::note::{at_board, stored};
 use super::{History, Identities, NUMBERS, number_in, time_key};
 use crate::domain::PersonId;
 use crate::ledger::RecordFilter;

@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use proptest::prelude::*;
+use uuid::Uuid;
 
-use super::*;
+use super::history::*;
 use crate::domain::{AccessEvent, Actor, Direction, DoorEvent, Event, Named, PeopleEvent, PersonId, Stamp};
 use crate::fleet::{Board, Site};
 use crate::ledger::{Dated, Journal, ReadOrder, RecordFilter};
 use crate::office::fleet::protocol::JournalMessage;
 use crate::office::fleet::{Arrived, Collected, StreamPlace};
+use crate::store::Store;
 
 /// 2026-05-04T06:00:00Z.
 pub const MORNING: u64 = 1_777_874_400;
@@ -107,7 +109,7 @@ fn all(collected: &Collected) -> Vec<Dated> {
 }
 
 fn seconds(records: &[Dated]) -> Vec<i64> {
-    let second = |dated: &Dated| dating::microseconds(dated.at) / 1_000_000 - i64::try_from(MORNING).unwrap();
+    let second = |dated: &Dated| microseconds(dated.at) / 1_000_000 - i64::try_from(MORNING).unwrap();
     records.iter().map(second).collect()
 }
 
