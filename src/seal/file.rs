@@ -35,8 +35,9 @@ const CHECK: usize = 32;
 const SUM: usize = 32;
 /// Length of a wrapped sub-key in bytes.
 pub(super) const WRAPPED: usize = KEY + OVERHEAD;
-/// A longer file is treated as damaged: 100,000 entries.
-const LONGEST_FILE: u64 = 100_000 * (16 + WRAPPED) as u64;
+/// A longer file is treated as damaged: 400,000 entries. A site of a fleet has at most 100,000 people, each with templates of two models while it goes
+/// over from one to the other, and its boards have people of their own.
+const LONGEST_FILE: u64 = 400_000 * (16 + WRAPPED) as u64;
 
 /// Identifies a sub-key: random, and never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

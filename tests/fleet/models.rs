@@ -19,7 +19,9 @@ fn a_door_opens_by_the_old_model_until_its_site_has_gone_over_and_by_the_new_one
     office.usher(&["models", "switch", to, "--site", "berlin", "--learn", "false"]);
     eventually("the new list at the board", || (models()["boards"][0]["beside"]["whole"] == true).then_some(()));
     assert_eq!(models()["roll"]["left"], serde_json::json!(["Barack Obama"]));
-    assert!(front.refused(&["models", "switch", to]).contains("its office"));
+    for acts in [&["switch", to, "--after", "all"][..], &["switch", to, "--learn"], &["switch", "--cancel"]] {
+        assert!(front.refused(&[&["models"], acts].concat()).contains("its office"), "{acts:?}");
+    }
 
     let (one, other) = (photo("obama.jpg").display().to_string(), photo("obama2.jpg").display().to_string());
     let wrong = photo("biden.jpg").display().to_string();
