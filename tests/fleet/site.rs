@@ -23,7 +23,10 @@ use crate::support::{Daemon, Film, House, Office, eventually, names, status};
 const BOARDS: [&str; 5] = ["front", "back", "side", "cellar", "roof"];
 const PEOPLE: usize = 300;
 /// Commands that run at once.
-const AT_ONCE: usize = 6;
+const AT_ONCE: usize = 15;
+/// Who is enrolled while the site is cut off, and who while boards are killed.
+const MEANWHILE: usize = 6;
+const LATER: usize = 24;
 /// The leaf, by its number among the servers.
 const LEAF: usize = 3;
 /// Somebody whom a board enrols.
@@ -259,7 +262,7 @@ fn a_site_outlives_what_fails() {
         let Answer::Done(done) = done else { panic!("{done:?}") };
         assert!(done.sent && done.missing.len() == BOARDS.len(), "{done:?}");
     }
-    enroll(&folder, &faces, PEOPLE..PEOPLE + AT_ONCE, &done);
+    enroll(&folder, &faces, PEOPLE..PEOPLE + MEANWHILE, &done);
     eventually("boards that notice", || {
         site.houses.iter().all(|house| status(house)["fleet"]["state"] != "online").then_some(())
     });
@@ -267,20 +270,20 @@ fn a_site_outlives_what_fails() {
     assert!(site.houses.iter().all(|house| status(house)["fleet"]["people"] == PEOPLE), "boards keep what they have");
     println!("the site was cut off for {:?}", cut_at.elapsed());
     cut.mend();
-    let all = PEOPLE - 3 + AT_ONCE;
+    let all = PEOPLE - 3 + MEANWHILE;
     println!("all boards were whole {:?} after the line was back", site.converges(all));
     assert!(names(&site.houses[0]).contains(&LOCAL.to_owned()), "whom the board has enrolled meanwhile");
 
     // Boards are killed while changes arrive.
     thread::scope(|scope| {
-        scope.spawn(|| enroll(&folder, &faces, PEOPLE + 6..PEOPLE + 30, &done));
+        scope.spawn(|| enroll(&folder, &faces, PEOPLE + MEANWHILE..PEOPLE + MEANWHILE + LATER, &done));
         for (pause_ms, board) in [(300, 2), (500, 3), (400, 2)] {
             thread::sleep(Duration::from_millis(pause_ms));
             site.daemons[board].take().unwrap().kill();
             site.daemons[board] = Some(Daemon::start(&site.houses[board]));
         }
     });
-    let all = all + 24;
+    let all = all + LATER;
     println!("after boards were killed, all were whole in {:?}", site.converges(all));
     println!("the servers take {} MB", memory_mb(&servers));
 
