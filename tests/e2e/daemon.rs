@@ -82,7 +82,9 @@ fn the_door_opens_for_the_enrolled_man_and_for_nobody_else() {
 
     let opened = of("unlocked");
     assert_eq!(opened["content"]["record"], of("granted")["seq"]);
-    assert_eq!(opened["content"]["duration_ms"], 300);
+    // What is left of it when the door's thread hears of it, or a little more where that thread was late.
+    let duration = opened["content"]["duration_ms"].as_u64().unwrap();
+    assert!((300..350).contains(&duration), "{duration}");
     assert_eq!(of("locked")["content"]["reason"], "the pulse is over");
     assert_eq!(of("stopped")["content"]["reason"], "the replays are over");
 

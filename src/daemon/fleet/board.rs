@@ -362,11 +362,12 @@ impl BoardTask {
         let state = self.state.clone();
         let pending = spawn_blocking(move || state.reader.pending(0, AT_ONCE)).await??;
         self.more_records = pending.len() >= AT_ONCE;
+        let asked = self.rules.as_ref().filter(|rules| rules.resend.contains_key(board)).map(|rules| rules.version);
         let mut done = None;
         for Pending { after, record } in pending {
             let message = JournalMessage { after, record: record.to_json(), people: self.people_in(&record) };
             let payload = self.sealed(&subject, &message)?;
-            let id = Some(record.id.to_string());
+            let id = Some(message_id(&record, asked));
             match self.carrier.publish(Message { id, ..Message::new(subject.clone(), payload) }).await {
                 Ok(_) => {}
                 Err(error @ CarrierError::TooLarge { .. }) => {
@@ -486,4 +487,10 @@ impl BoardTask {
         let wall = Timestamp::try_from(self.state.clock.wall()).unwrap_or(Timestamp::UNIX_EPOCH);
         wall.as_millisecond()
     }
+}
+
+/// By what servers know that they have a record. They drop what comes twice within some minutes, so one that the office asks for again, by rules of that
+/// version, has another id: perhaps the servers have it, and the office has not. The office keeps it once.
+fn message_id(record: &Record, asked: Option<u64>) -> String {
+    asked.map_or_else(|| record.id.to_string(), |version| format!("{}-{version}", record.id))
 }
