@@ -4,8 +4,8 @@ use std::fs::File;
 use std::io::Write;
 use std::process::{Child, Stdio};
 
-use crate::axe::barriers;
-use crate::browser::{Browser, DESKTOP, PHONE, is_installed};
+use crate::browser::{Browser, DESKTOP, is_installed};
+use crate::looks::are_free_of_barriers_and_fit;
 use crate::server::{Program, Servers};
 use crate::site::PASSWORD;
 use crate::support::{Daemon, Film, House, eventually, free_port, lines, photo, status};
@@ -188,25 +188,7 @@ fn an_office_shows_its_fleet_and_acts_on_it() {
 
 /// Every page in light and dark, on a desktop and on a phone, and in the other languages.
 fn looks(browser: &Browser) {
-    let mut wrong = Vec::new();
-    for (path, name) in PAGES {
-        for window in [DESKTOP, PHONE] {
-            browser.resize(window);
-            browser.go(path);
-            browser.settle();
-            wrong.extend(barriers(browser).iter().map(|barrier| format!("{path} on a {}: {barrier}", window.name)));
-            let over = "return document.documentElement.scrollWidth - document.documentElement.clientWidth";
-            let over = browser.script(over, &[]);
-            if over != 0 {
-                wrong.push(format!("{path} is {over} px too wide for a {}", window.name));
-            }
-            for scheme in ["light", "dark"] {
-                browser.scheme(scheme);
-                browser.photograph(&format!("{name}-{}-{scheme}", window.name));
-            }
-        }
-        browser.log_is_clean();
-    }
+    are_free_of_barriers_and_fit(browser, &PAGES);
     browser.resize(DESKTOP);
     browser.scheme("light");
     for (language, word) in [("de", "Standorte"), ("zh", "站点"), ("en", "Sites")] {
@@ -214,7 +196,6 @@ fn looks(browser: &Browser) {
         browser.sees(word);
         browser.photograph(&format!("fleet-{language}"));
     }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 /// What the roles see, and that forms of another role do nothing.

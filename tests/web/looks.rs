@@ -43,13 +43,18 @@ fn every_page_is_free_of_barriers_and_fits_its_window() {
     let site = lived_in();
     let browser = Browser::at(&site.address);
     site.log_in(&browser, "admin");
+    are_free_of_barriers_and_fit(&browser, &PAGES);
+}
+
+/// Looks at each page in light and dark, on a desktop and on a phone, and makes pictures by the names.
+pub fn are_free_of_barriers_and_fit(browser: &Browser, pages: &[(&str, &str)]) {
     let mut wrong = Vec::new();
-    for (path, name) in PAGES {
+    for (path, name) in pages {
         for window in [DESKTOP, PHONE] {
             browser.resize(window);
             browser.go(path);
             browser.settle();
-            wrong.extend(barriers(&browser).iter().map(|barrier| format!("{path} on a {}: {barrier}", window.name)));
+            wrong.extend(barriers(browser).iter().map(|barrier| format!("{path} on a {}: {barrier}", window.name)));
             let over = "return document.documentElement.scrollWidth - document.documentElement.clientWidth";
             let over = browser.script(over, &[]);
             if over != 0 {
