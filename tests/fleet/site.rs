@@ -23,7 +23,7 @@ use crate::support::{Daemon, Film, House, Office, eventually, names, status};
 const BOARDS: [&str; 5] = ["front", "back", "side", "cellar", "roof"];
 const PEOPLE: usize = 300;
 /// Commands that run at once.
-const AT_ONCE: usize = 15;
+const AT_ONCE: usize = 4;
 /// Who is enrolled while the site is cut off, and who while boards are killed.
 const MEANWHILE: usize = 6;
 const LATER: usize = 24;

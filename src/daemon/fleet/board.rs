@@ -412,6 +412,7 @@ impl BoardTask {
             oldest_epoch: self.keys().epochs(&self.identity.gallery).first().copied(),
             rules: standing.rules,
             position: position.map_or(0, |position| position.sequence),
+            birth: position.map_or(0, |position| position.birth.0),
             waiting,
             sent: self.state.reader.done(),
             set_aside: standing.set_aside,

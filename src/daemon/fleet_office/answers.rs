@@ -16,7 +16,9 @@ use crate::office::fleet::key_file::hex;
 use crate::office::fleet::protocol::{
     Answer, BoardReport, BoardRow, Done, MAX_RECORDS, ModelsAct, OfficeStatus, PersonRow, Proof, Request, SiteRow,
 };
-use crate::office::fleet::{Book, BookError, Decided, Decision, Forgotten, KeptBoard, KeptError, People, Who};
+use crate::office::fleet::{
+    Book, BookError, Decided, Decision, Forgotten, KeptBoard, KeptError, People, StreamPlace, Who,
+};
 
 /// How long a command waits for the servers, and then for the boards.
 const SENT_WITHIN: Duration = Duration::from_secs(10);
@@ -248,16 +250,28 @@ async fn changed<T: Send + 'static>(
     Ok(office.change(work).await??)
 }
 
+/// A change that the boards of a site are to confirm.
+struct Change<'a> {
+    site: &'a Site,
+    /// Where the site's people end at the servers once the change is there; `None` if that is not known.
+    people: Option<StreamPlace>,
+}
+
+/// Whether what a board says of itself confirms a change.
+type Confirms = fn(&Book, &BoardRow, &Change<'_>) -> bool;
+
 /// What is reported of a change: whether it was sent, and which boards of the site have confirmed it.
-async fn done(office: &Arc<Office>, site: &Site, what: String, confirms: fn(&Book, &BoardRow, &Site) -> bool) -> Done {
+async fn done(office: &Arc<Office>, site: &Site, what: String, confirms: Confirms) -> Done {
     let sent = wait_until_sent(office).await;
+    // What others change meanwhile is not waited for.
+    let change = Change { site, people: office.written(&Gallery::from(site)) };
     let until = Instant::now() + CONFIRMED_WITHIN;
     let mut heard = office.heard.subscribe();
     loop {
         let boards = rows_of_boards(office).unwrap_or_default();
         let boards = boards.into_iter().filter(|row| row.site == site.as_str() && !row.revoked);
         let (confirmed, missing): (Vec<BoardRow>, Vec<BoardRow>) =
-            office.with(|book| boards.partition(|row| confirms(book, row, site)));
+            office.with(|book| boards.partition(|row| confirms(book, row, &change)));
         let names = |rows: Vec<BoardRow>| rows.into_iter().map(|row| row.board).collect::<Vec<_>>();
         let over = !sent || missing.is_empty() || !matches!(timeout_at(until, heard.changed()).await, Ok(Ok(())));
         if over {
@@ -275,14 +289,21 @@ async fn wait_until_sent(office: &Arc<Office>) -> bool {
     matches!(timeout_at(until, all).await, Ok(Ok(_)))
 }
 
-fn holds_list(_: &Book, row: &BoardRow, _: &Site) -> bool {
-    row.whole
+/// Holds the office's list, or has read the site's people as far as the change and taken all of them.
+fn holds_list(_: &Book, row: &BoardRow, change: &Change<'_>) -> bool {
+    row.whole || row.said.as_ref().zip(change.people).is_some_and(|(said, place)| has_taken(said, place))
+}
+
+/// Whether a board has taken every record up to a place.
+fn has_taken(said: &BoardReport, place: StreamPlace) -> bool {
+    said.birth == place.birth && said.position >= place.sequence && said.set_aside == 0 && said.refused == 0
 }
 
 /// Holds the list, and no key from before the newest one.
-fn holds_no_old_key(book: &Book, row: &BoardRow, site: &Site) -> bool {
-    let epoch = book.galleries.get(&Gallery::from(site)).map_or(0, |people| people.kept.epoch);
-    row.whole && row.said.as_ref().and_then(|said| said.oldest_epoch).is_some_and(|oldest| oldest >= epoch)
+fn holds_no_old_key(book: &Book, row: &BoardRow, change: &Change<'_>) -> bool {
+    let epoch = book.galleries.get(&Gallery::from(change.site)).map_or(0, |people| people.kept.epoch);
+    holds_list(book, row, change)
+        && row.said.as_ref().and_then(|said| said.oldest_epoch).is_some_and(|oldest| oldest >= epoch)
 }
 
 /// Erases somebody from the collected records of a site's boards, and from those that still come. Returns from how many.
@@ -308,8 +329,8 @@ fn proof(forgotten: &Forgotten, erased_records: u64) -> Proof {
     }
 }
 
-fn follows_rules(book: &Book, row: &BoardRow, site: &Site) -> bool {
-    let version = book.rules.get(site).map_or(0, |rules| rules.body.version);
+fn follows_rules(book: &Book, row: &BoardRow, change: &Change<'_>) -> bool {
+    let version = book.rules.get(change.site).map_or(0, |rules| rules.body.version);
     row.said.as_ref().is_some_and(|said| said.rules >= version)
 }
 
@@ -400,4 +421,20 @@ pub fn rows_of_boards(office: &Arc<Office>) -> Result<Vec<BoardRow>, KeptError> 
         (row.collected, row.gap) = (mark.newest, mark.missing().is_some());
     }
     Ok(rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_board_has_taken_what_it_has_read_unless_it_refused_something() {
+        let place = StreamPlace { birth: 7, sequence: 40 };
+        let said = |birth, position| BoardReport { birth, position, ..BoardReport::default() };
+        assert!(has_taken(&said(7, 40), place) && has_taken(&said(7, 41), place));
+        assert!(!has_taken(&said(7, 39), place), "it has not read so far");
+        assert!(!has_taken(&said(8, 99), place), "that is another stream");
+        assert!(!has_taken(&BoardReport { refused: 1, ..said(7, 40) }, place), "perhaps it refused this one");
+        assert!(!has_taken(&BoardReport { set_aside: 1, ..said(7, 40) }, place), "perhaps it cannot read this one");
+    }
 }

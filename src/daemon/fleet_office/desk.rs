@@ -13,9 +13,9 @@ use tokio::task::{JoinError, spawn_blocking};
 
 use crate::clock::Clock;
 use crate::domain::Stamp;
-use crate::fleet::{Board, BoardKey, Site};
+use crate::fleet::{Board, BoardKey, Gallery, Site};
 use crate::office::fleet::protocol::BoardReport;
-use crate::office::fleet::{Book, Collected};
+use crate::office::fleet::{Book, Collected, StreamPlace};
 
 /// The most boards whose reports are kept.
 const MOST_REPORTS: usize = 10_000;
@@ -112,6 +112,8 @@ pub struct Office {
     pub heard: watch::Sender<u64>,
     state: Mutex<LinkState>,
     reports: Mutex<BTreeMap<Board, Report>>,
+    /// Up to where the servers have each gallery's people.
+    people: Mutex<BTreeMap<Gallery, StreamPlace>>,
 }
 
 impl Office {
@@ -128,6 +130,7 @@ impl Office {
             heard: watch::Sender::new(0),
             state: Mutex::default(),
             reports: Mutex::default(),
+            people: Mutex::default(),
         }
     }
 
@@ -175,6 +178,26 @@ impl Office {
     /// Notes how the office stands at the servers.
     pub fn set_state(&self, state: LinkState) {
         *lock(&self.state) = state;
+    }
+
+    /// Where a gallery's people end at the servers, as far as the office wrote them; `None` if that is not known.
+    pub fn written(&self, gallery: &Gallery) -> Option<StreamPlace> {
+        lock(&self.people).get(gallery).copied()
+    }
+
+    /// Notes the place of a record that the servers have.
+    pub fn wrote(&self, gallery: &Gallery, place: StreamPlace) {
+        let mut people = lock(&self.people);
+        let before = people.insert(gallery.clone(), place);
+        if before.is_some_and(|before| before.birth == place.birth && before.sequence >= place.sequence) {
+            // The stream was made anew, and its birth has not been read yet.
+            people.remove(gallery);
+        }
+    }
+
+    /// Forgets what was written: it is read from the servers.
+    pub fn wrote_nothing(&self) {
+        lock(&self.people).clear();
     }
 
     /// What boards said last.

@@ -113,7 +113,14 @@ impl AtServers {
         let term = term.insert(begun);
         let shut_out = revocations::compare(&self.office, &*carrier).await?;
         self.revoked = self.office.issuer.revoked().len();
+        self.office.wrote_nothing();
         self.servers = Servers::read(&*carrier, self.office.with(|book| galleries(book))).await?;
+        for (stream, birth) in &self.servers.births {
+            if let Stream::People(gallery) = stream {
+                let place = StreamPlace { birth: *birth, sequence: self.servers.newest(stream) };
+                self.office.wrote(gallery, place);
+            }
+        }
         let mut servers = std::mem::take(&mut self.servers);
         self.servers = self
             .office
@@ -181,7 +188,6 @@ impl AtServers {
 
     /// Publishes what the servers do not have, then the heads of what has changed, or of all.
     async fn publish(&mut self, all_heads: bool) -> Result<(), LinkError> {
-        let changes = self.office.with(|book| book.changes);
         let revoked = self.office.issuer.revoked().len();
         if revoked != self.revoked {
             revocations::publish(&self.office, &*self.carrier).await?;
@@ -192,10 +198,12 @@ impl AtServers {
             false => BTreeSet::new(),
         };
         // The first one each time: rules come first, also those of a lockdown that was ordered meanwhile.
-        while let Some(item) = self.office.with(|book| book.unsent.first().cloned()) {
+        let changes = loop {
+            let (changes, first) = self.office.with(|book| (book.changes, book.unsent.first().cloned()));
+            let Some(item) = first else { break changes };
             heads.extend(touched(&BTreeSet::from([item.clone()])));
             self.publish_one(&item).await?;
-        }
+        };
         for gallery in &heads {
             self.publish_head(gallery).await?;
         }
@@ -216,6 +224,11 @@ impl AtServers {
             let sent = *blake3::hash(&payload).as_bytes();
             let sequence = self.carrier.publish(Message { expected, ..Message::new(subject, payload) }).await?;
             self.servers.sequences.insert(text, sequence);
+            if let Item::Person(gallery, ..) = item
+                && let Some(birth) = self.servers.births.get(&Stream::People(gallery.clone()))
+            {
+                self.office.wrote(gallery, StreamPlace { birth: *birth, sequence });
+            }
             // It may have changed meanwhile.
             self.office.with(|book| {
                 if book.bytes(item).is_none_or(|now| *blake3::hash(now).as_bytes() == sent) {
@@ -355,9 +368,7 @@ impl AtServers {
                 continue;
             }
             // Something that this office did not write, or the loss of what it wrote last.
-            let written = self.servers.sequences.iter().filter(|(subject, _)| stream.takes(subject));
-            let newest = written.map(|(_, sequence)| *sequence).max().unwrap_or_default();
-            if state.messages > 0 && state.last != newest {
+            if state.messages > 0 && state.last != self.servers.newest(stream) {
                 tracing::warn!(%stream, "the servers have something else than the office wrote last: it is compared");
                 return Ok(true);
             }

@@ -47,6 +47,12 @@ impl Servers {
         Ok(servers)
     }
 
+    /// The sequence of the newest message of a stream, as far as it was read or written.
+    pub fn newest(&self, stream: &Stream) -> u64 {
+        let written = self.sequences.iter().filter(|(subject, _)| stream.takes(subject));
+        written.map(|(_, sequence)| *sequence).max().unwrap_or_default()
+    }
+
     /// Notes that everything under a pattern was deleted.
     pub fn purged(&mut self, pattern: &Subject) {
         let mut newest = 0;

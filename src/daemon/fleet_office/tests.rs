@@ -178,6 +178,34 @@ async fn changes_reach_the_servers_and_are_confirmed() {
     link.abort();
 }
 
+/// A board that reads everything, and is never at rest: others are enrolled all the time, so its digest is that of another moment.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_board_that_is_never_at_rest_confirms_by_how_far_it_has_read() {
+    let (dir, server) = (tempfile::tempdir().unwrap(), MemoryServer::default());
+    let office = office(&dir, &Names::default());
+    let link = at_the_servers(&office, &server);
+    let front = invited(&office, "front").await;
+    let (carrier, subject) = (server.carrier(), Subject::board(&berlin(), &board("front")));
+    let reads = tokio::spawn(async move {
+        loop {
+            if let Ok(state) = carrier.state(&Stream::People(gallery())).await {
+                let digest = "of another moment".to_owned();
+                let report = BoardReport { digest, birth: state.birth, position: state.last, ..BoardReport::default() };
+                carrier.publish(said(&front, &subject, &report)).await.ok();
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+    for (name, degrees) in [("Ada", 0.0), ("Bob", 90.0)] {
+        let Answer::Done(done) = ask(&office, Request::Enroll(somebody(name, degrees))).await else { panic!("{name}") };
+        assert_eq!((done.confirmed, done.missing), (vec!["front".to_owned()], vec![]), "{name}");
+    }
+    let Answer::Status(status) = ask(&office, Request::Status).await else { panic!() };
+    assert!(!status.boards[0].whole);
+    reads.abort();
+    link.abort();
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn emptied_servers_get_everything_again() {
     let (dir, server) = (tempfile::tempdir().unwrap(), MemoryServer::default());

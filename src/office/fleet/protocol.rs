@@ -341,8 +341,10 @@ pub struct BoardReport {
     pub oldest_epoch: Option<u64>,
     /// The version of the rules that its doors follow.
     pub rules: u64,
-    /// The last sequence of the people's stream that it has taken.
+    /// The last sequence of the people's stream that it has read, with the birth of that stream; 0 before the first one.
     pub position: u64,
+    #[serde(default)]
+    pub birth: u64,
     /// Records of its journal that wait.
     pub waiting: u64,
     /// The newest record of its journal that the servers have acknowledged.
