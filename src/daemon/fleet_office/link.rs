@@ -1,4 +1,5 @@
-//! The office at the servers: it publishes what they do not have, says each minute what each gallery looks like, and collects the boards' records.
+//! The office at the servers: it publishes what they do not have, and says each minute what each gallery looks like. What boards say is read beside
+//! that, so that a lockdown does not wait for it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -7,17 +8,17 @@ use std::time::Duration;
 use thiserror::Error;
 use tokio::sync::watch;
 
-use super::desk::{LinkState, Office, Report};
+use super::desk::{LinkState, Office};
 use super::reconcile::{Servers, galleries, subject, touched};
 use super::revocations::{self, RevocationsError};
 use super::term::{Term, TermError};
-use super::{models, places, requests};
-use crate::fleet::carrier::{self, Carrier, CarrierError, MAX_READ, Message, Stored, Stream, StreamState, Subject};
-use crate::fleet::{Board, Gallery, Head, Opened, Site};
-use crate::office::fleet::{Arrived, BookError, Item, KeptError, MailKeys, Mark, StreamPlace};
+use super::{collecting, hearing, models, places, requests};
+use crate::fleet::carrier::{self, Carrier, CarrierError, Message, Stream, Subject};
+use crate::fleet::{Gallery, Head, Opened};
+use crate::office::fleet::{BookError, Item, KeptError, StreamPlace};
 
-/// How often the office speaks.
-const SPEAKS_EVERY: Duration = Duration::from_secs(60);
+/// How often the office speaks, and looks through what boards say.
+pub const SPEAKS_EVERY: Duration = Duration::from_secs(60);
 /// Between two attempts, at first and at most.
 const PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
@@ -56,7 +57,6 @@ pub async fn keep(office: Arc<Office>, carrier: Arc<dyn Carrier>, take_over: boo
             carrier: carrier.clone(),
             servers: Servers::default(),
             spoken: BTreeMap::new(),
-            behind: BTreeMap::new(),
             revoked: 0,
         };
         let error = match at.stay(&mut term, take_over).await {
@@ -96,8 +96,6 @@ struct AtServers {
     servers: Servers,
     /// When each gallery's newest head was signed, in milliseconds since 1970.
     spoken: BTreeMap<Gallery, u64>,
-    /// The newest record of each board that had sent more than was collected, a minute ago.
-    behind: BTreeMap<Board, u64>,
     /// How many revoked credentials the servers know of.
     revoked: usize,
 }
@@ -138,15 +136,15 @@ impl AtServers {
             })
             .await??;
         let mut changed = self.office.changed.subscribe();
-        let mut journals = carrier.watch(&Subject::journals()).await?;
-        let mut boards = carrier.watch(&Subject::boards()).await?;
         self.publish(true).await?;
         self.office.set_state(LinkState::Online);
         tracing::info!("the office is at the servers");
-        let (mut connection, mut more) = (carrier.link(), false);
+        let mut connection = carrier.link();
         let office = self.office.clone();
         let mut places = std::pin::pin!(places::keep(&office, &*carrier));
         let mut asked = std::pin::pin!(requests::keep(&office, &*carrier));
+        let mut collected = std::pin::pin!(collecting::keep(&office, &*carrier));
+        let mut heard = std::pin::pin!(hearing::keep(&office, &*carrier));
         let mut minute = tokio::time::interval_at(tokio::time::Instant::now() + SPEAKS_EVERY, SPEAKS_EVERY);
         loop {
             tokio::select! {
@@ -155,12 +153,10 @@ impl AtServers {
                     Err(_) => return Ok(()),
                 },
                 error = lost(&mut connection) => return Err(error.into()),
-                () = journals.changed() => more = self.collect().await?,
-                // A lockdown or the minute does not wait for a long queue of records.
-                () = std::future::ready(()), if more => more = self.collect().await?,
-                () = boards.changed() => self.hear_boards().await?,
                 never = &mut places => match never {},
                 error = &mut asked => return Err(error.into()),
+                error = &mut collected => return Err(error),
+                error = &mut heard => return Err(error),
                 _ = minute.tick() => {
                     term.go_on(&*carrier, (fleet, &key), self.office.now_ms()).await?;
                     // A site may have got a leaf.
@@ -168,10 +164,6 @@ impl AtServers {
                         carrier.prepare(&stream).await?;
                     }
                     self.publish(true).await?;
-                    self.hear_boards().await?;
-                    more = self.collect().await?;
-                    self.ask_for_missed().await?;
-                    self.revoke_unused().await?;
                     let (rows, now_ms) = (super::answers::rows_of_boards(&self.office)?, self.office.now_ms());
                     self.office.change(move |book| models::advance(book, &rows, now_ms)).await??;
                     if self.made_anew().await? {
@@ -264,97 +256,6 @@ impl AtServers {
             Ok(Opened::Body(head)) => Some(head.at_ms),
             Ok(Opened::SetAside { .. }) | Err(_) => None,
         }))
-    }
-
-    /// Takes some of the records that wait in the stream of journals. Returns whether there are more.
-    async fn collect(&mut self) -> Result<bool, LinkError> {
-        let StreamState { birth, last, .. } = self.carrier.state(&Stream::Journal).await?;
-        let mut place = self.office.collected.place()?;
-        if place.birth != birth || place.sequence > last {
-            place = StreamPlace { birth, sequence: 0 };
-        }
-        let part = self.carrier.read(&Stream::Journal, place.sequence.saturating_add(1), MAX_READ).await?;
-        let Some(newest) = part.last() else { return Ok(false) };
-        place.sequence = newest.sequence;
-        let keys = self.office.with(|book| MailKeys::of(book));
-        let opened =
-            tokio::task::spawn_blocking(move || part.iter().filter_map(|stored| keys.record(stored)).collect());
-        let arrived: Vec<Arrived> = opened.await?;
-        let sites: BTreeMap<Board, Site> =
-            arrived.iter().map(|record| (record.board.clone(), record.site.clone())).collect();
-        let office = self.office.clone();
-        let marks = tokio::task::spawn_blocking(move || office.collected.keep(&arrived, place)).await??;
-        for (board, site) in sites {
-            let mark = marks.get(&board).copied().unwrap_or_default();
-            self.ask(site, board, mark.missing()).await?;
-        }
-        Ok(place.sequence < last)
-    }
-
-    /// Asks a board to send its records again, or no longer.
-    async fn ask(&self, site: Site, board: Board, from: Option<u64>) -> Result<(), LinkError> {
-        let known = self.office.with(|book| book.boards.get(&board).is_some_and(|kept| kept.site == site));
-        if known {
-            let at_ms = self.office.now_ms();
-            self.office.change(move |book| book.ask_again(&site, &board, from, at_ms)).await??;
-        }
-        Ok(())
-    }
-
-    /// Boards that say they have sent what never came: the servers have lost it. One that is behind for a minute is asked.
-    async fn ask_for_missed(&mut self) -> Result<(), LinkError> {
-        let mut behind = BTreeMap::new();
-        for (board, Report { said, .. }) in self.office.reports() {
-            let mark: Mark = self.office.collected.mark(board.as_str())?;
-            if mark.newest == 0 || said.sent <= mark.newest {
-                continue;
-            }
-            let site = self.office.with(|book| book.boards.get(&board).map(|kept| kept.site.clone()));
-            if let Some(site) = site.filter(|_| self.behind.get(&board) == Some(&mark.newest)) {
-                self.ask(site, board.clone(), Some(mark.complete.saturating_add(1))).await?;
-            }
-            behind.insert(board, mark.newest);
-        }
-        self.behind = behind;
-        Ok(())
-    }
-
-    /// Reads what boards say of themselves.
-    async fn hear_boards(&mut self) -> Result<(), LinkError> {
-        let mut from = 1;
-        loop {
-            let part = self.carrier.read(&Stream::Boards, from, MAX_READ).await?;
-            let Some(newest) = part.last() else { return Ok(()) };
-            from = newest.sequence.saturating_add(1);
-            let keys = self.office.with(|book| MailKeys::of(book));
-            let opened = tokio::task::spawn_blocking(move || {
-                let said = |stored: &Stored| keys.report(stored).map(|(board, said)| (board, stored.at_ms, said));
-                part.iter().filter_map(said).collect::<Vec<_>>()
-            });
-            let mut heard = Vec::new();
-            for (board, at_ms, said) in opened.await? {
-                if self.office.note_report(&board, Report { said, at_ms }) {
-                    heard.push(board);
-                }
-            }
-            if !heard.is_empty() {
-                let noted =
-                    self.office.blocking(move |book| heard.iter().try_for_each(|board| book.board_heard(board)));
-                noted.await??;
-            }
-        }
-    }
-
-    /// Shuts boards out whose invitation was not used in time.
-    async fn revoke_unused(&self) -> Result<(), LinkError> {
-        let now_ms = self.office.now_ms();
-        for board in self.office.with(|book| book.overdue(now_ms)) {
-            tracing::warn!(%board, "the invitation was not used in time, and is revoked");
-            if let Err(error) = super::answers::revoke(&self.office, &board).await {
-                tracing::error!(%board, %error, "the invitation cannot be revoked; tried again in a minute. See that the office's folder can be written");
-            }
-        }
-        Ok(())
     }
 
     /// Whether a stream was made anew since it was read.
