@@ -330,6 +330,7 @@ mod tests {
             name: "front".into(),
             wires: String::new(),
             mode: Mode::Lockdown { group: None },
+            unrecorded: false,
             unlocked,
             level_unknown,
             open: Some(false),

@@ -114,6 +114,7 @@ mod tests {
             name: "front".into(),
             wires: "simulated".to_owned(),
             mode: Mode::Lockdown { group: None },
+            unrecorded: false,
             unlocked: false,
             level_unknown: false,
             open: None,

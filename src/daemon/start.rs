@@ -245,6 +245,7 @@ fn open_door(
         interlock: settings.interlock.as_deref().map(Arc::from),
         hours: hours.cloned().map(UnlockHours::new),
         hours_ended: None,
+        unrecorded: None,
         unconfirmed: Default::default(),
         level_unknown: false,
         trouble: None,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::unrecorded::UnrecordedMode;
 use crate::access::{Doorway, Referee, Schedule};
 use crate::domain::{Alarm, Assurance, Direction, DoorIndex, Mode, Moment, Named, PersonId, Prompt};
 use crate::door::RelayHandle;
@@ -30,6 +31,8 @@ pub struct Door {
     pub hours: Option<UnlockHours>,
     /// The open hours that an operator ended; kept over a restart.
     pub hours_ended: Option<HoursEnded>,
+    /// Its mode is in force, and the record of it may not be on disk.
+    pub unrecorded: Option<UnrecordedMode>,
     /// People whose grant waits for a stalled disk.
     pub unconfirmed: BTreeSet<PersonId>,
     /// The wires failed or hang, and the relay may be energised.
@@ -150,6 +153,8 @@ pub struct DoorView {
     pub name: Arc<str>,
     pub wires: String,
     pub mode: Mode,
+    /// Whether the record of the mode may not be on disk, so that a restart may end it.
+    pub unrecorded: bool,
     pub unlocked: bool,
     /// The wires failed or hang, and the relay may be energised.
     pub level_unknown: bool,
@@ -172,6 +177,7 @@ impl Door {
             name: self.name.clone(),
             wires: self.relay.describe().to_owned(),
             mode: self.doorway.mode().clone(),
+            unrecorded: self.unrecorded.is_some(),
             unlocked: self.doorway.is_unlocked(),
             level_unknown: self.level_unknown,
             open: self.doorway.is_open(),

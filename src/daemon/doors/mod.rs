@@ -21,6 +21,7 @@ mod places;
 #[cfg(test)]
 mod properties;
 pub mod timekeeping;
+mod unrecorded;
 mod watching;
 pub mod write_queue;
 pub mod writer;
@@ -333,6 +334,7 @@ impl Doors {
             tracing::info!("the disk answers again, and the records that waited are written");
             self.journal_trouble = None;
         }
+        self.record_modes(now.moment);
         self.write_summaries(false);
         self.factors.tick(now.moment);
         for this in self.doors.iter_mut() {

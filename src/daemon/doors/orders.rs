@@ -84,15 +84,24 @@ impl Doors {
             }
         };
         let acts = acts.map_err(|why| RequestError::Refused { door: name.clone(), reason: why.to_string() })?;
-        let Err(failure) = self.carry_out(door, acts, None) else { return Ok(()) };
+        let is_mode = matches!(order, OperatorOrder::Mode(_));
+        let done = self.carry_out(door, acts, None);
+        if is_mode && !matches!(done, Err(ActFailure::Unwritten(_))) {
+            self.doors[door].unrecorded = None;
+        }
+        let Err(failure) = done else { return Ok(()) };
         let ActFailure::Unwritten(unwritten) = &failure else {
             return Err(RequestError::Refused { door: name, reason: failure.to_string() });
         };
         let state = match order {
             OperatorOrder::Lock => "locked, but not recorded",
             // The safe side.
-            OperatorOrder::Mode(Mode::Lockdown { .. }) => "locked down, but not recorded: a restart may end it",
+            OperatorOrder::Mode(Mode::Lockdown { .. }) => {
+                self.mode_unrecorded(door, by);
+                "locked down, but not recorded: a restart may end it"
+            }
             OperatorOrder::Mode(Mode::Release) if self.doors[door].doorway.is_held() => {
+                self.mode_unrecorded(door, by);
                 "released, but not recorded: a restart may end it"
             }
             OperatorOrder::Mode(_) => {
@@ -111,8 +120,10 @@ impl Doors {
         if pending {
             let entry = SavedEntry::mode(&this.name, &before);
             let by = Actor::System(SystemAct::UndoMode);
-            let event = Event::Door(DoorEvent::ModeSet { door: this.name.clone(), mode: before, by });
-            self.note(&event, &[entry]).ok();
+            let event = Event::Door(DoorEvent::ModeSet { door: this.name.clone(), mode: before, by: by.clone() });
+            if self.note(&event, &[entry]).is_err() {
+                self.mode_unrecorded(door, &by);
+            }
         }
     }
 

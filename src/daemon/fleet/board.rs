@@ -22,8 +22,8 @@ use crate::daemon::rulebook::Rulebook;
 use crate::domain::{Event, ModelId, Named};
 use crate::fleet::carrier::{Carrier, CarrierError, Link, Message, Stored, Subject};
 use crate::fleet::{
-    Board, BoardKey, FleetId, Gallery, GalleryKey, Head, Heads, OfficePublic, Opened, Replica, RequestError,
-    RequestPublic, Site, SiteRules, mail,
+    Board, BoardKey, FleetId, Gallery, GalleryKey, Heads, OfficePublic, Opened, Replica, RequestError, RequestPublic,
+    Site, SiteRules, mail,
 };
 use crate::ledger::{LedgerError, Pending, Record};
 use crate::office::fleet::key_file::{KeyFile, KeyFileError};
@@ -41,8 +41,6 @@ const PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 /// At a leaf that has lost the fleet's servers, nothing tells when they are back.
 const AT_LEAF: Duration = Duration::from_secs(3);
-/// Heads by which the clock is compared with the servers': a head may have come late, and that of the least delay counts.
-const CLOCK_READINGS: usize = 5;
 
 /// Why the board is not at the servers.
 #[derive(Debug, Error)]
@@ -97,6 +95,8 @@ pub struct BoardTask {
     /// Who is on this board, and what it asks of the office.
     pub register: Register,
     pub rules: Option<SiteRules>,
+    /// Whether all doors that are new have followed the lockdown of the rules that were kept.
+    pub new_doors_followed: bool,
     pub heads: Heads,
     /// Differences of clocks at the newest heads, in milliseconds.
     pub clocks: Vec<i64>,
@@ -243,6 +243,7 @@ impl BoardTask {
         if !rules.replace(self.rules.as_ref()) {
             let is_held = self.rules.as_ref().is_some_and(|held| held.version == rules.version);
             self.state.note(|now| now.rules_read |= is_held);
+            self.lock_new_doors().await;
             return Ok(false);
         }
         if rules.orders_anew(self.rules.as_ref()) {
@@ -300,58 +301,6 @@ impl BoardTask {
                 Ok(false)
             }
         }
-    }
-
-    /// Hears the newest head. Returns whether it is new.
-    async fn read_head(&mut self) -> Result<bool, BoardError> {
-        let subject = Subject::head(&self.identity.gallery);
-        let Some(stored) = self.carrier.newest(&subject).await? else { return Ok(false) };
-        let Some(head) = self.opened::<Head>(&stored, "head") else { return Ok(false) };
-        let is_own = head.gallery == self.identity.gallery;
-        let told = head.rules.get(&self.identity.site).copied().unwrap_or_default();
-        if is_own && told > self.newest_rules {
-            self.read_rules().await?;
-            if told > self.newest_rules {
-                tracing::warn!(
-                    told,
-                    has = self.newest_rules,
-                    "the servers withhold the site's newest rules, so the office counts as not heard"
-                );
-                return Ok(false);
-            }
-        }
-        let at = Timestamp::try_from(head.at()).unwrap_or(Timestamp::UNIX_EPOCH);
-        if !is_own || !self.heads.take(head) {
-            return Ok(false);
-        }
-        self.compare_clocks(stored.at_ms);
-        let (disk, signed) = (self.disk.clone(), stored.payload);
-        spawn_blocking(move || disk.keep_head(&signed)).await??;
-        self.state.hear(at, true);
-        self.catch_up().await?;
-        if self.state.standing().whole == Some(false) {
-            self.read_keys().await?;
-            self.read_people().await?;
-        }
-        let is_whole = self.state.standing().whole == Some(true);
-        if (is_whole || self.read_all) && self.astray.reads_anew(is_whole, self.state.clock.now()) {
-            tracing::warn!(
-                "all that the servers have was read, and the office's list is another one: everything is read anew"
-            );
-            self.with_replica(Replica::read_anew).await?;
-            self.read_people().await?;
-        }
-        Ok(true)
-    }
-
-    fn compare_clocks(&mut self, server_ms: i64) {
-        self.clocks.push(self.now_ms().saturating_sub(server_ms));
-        if self.clocks.len() > CLOCK_READINGS {
-            self.clocks.remove(0);
-        }
-        // A message takes time: it makes this clock look ahead.
-        let ahead = self.clocks.iter().min().copied();
-        self.state.note(|state| state.clock_ahead_ms = ahead);
     }
 
     /// Sends some of what the servers have not got of the journal; then [`BoardTask::more_records`] says whether more waits. A record is done with once
@@ -484,7 +433,7 @@ impl BoardTask {
         self.keys.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn now_ms(&self) -> i64 {
+    pub(super) fn now_ms(&self) -> i64 {
         let wall = Timestamp::try_from(self.state.clock.wall()).unwrap_or(Timestamp::UNIX_EPOCH);
         wall.as_millisecond()
     }

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use tokio::task::spawn_blocking;
 
+use super::board::BoardTask;
 use super::lockdown::DoorOrders;
-use crate::fleet::SiteRules;
+use crate::fleet::{Lockdown, SiteRules};
 use crate::setup::fleet::Disk;
 
 /// Until the doors' thread says which doors there are.
@@ -16,33 +17,50 @@ const ATTEMPTS: u32 = 20;
 const BETWEEN_ATTEMPTS: Duration = Duration::from_secs(1);
 
 /// Orders doors into the lockdown of the rules that were kept, if they were not ordered before. One that was ordered is in the mode that it had: somebody
-/// at the door may have ended the lockdown there.
-pub async fn lock_new_doors(disk: &Disk, rules: Option<&SiteRules>, doors: &DoorOrders) {
-    let Some(lockdown) = rules.and_then(|rules| rules.lockdown.clone()) else { return };
+/// at the door may have ended the lockdown there. Returns whether all have followed; after some attempts it gives up, because the fleet is waited for.
+pub async fn lock_new_doors(disk: &Disk, rules: Option<&SiteRules>, doors: &DoorOrders) -> bool {
+    let Some(lockdown) = rules.and_then(|rules| rules.lockdown.clone()) else { return true };
     let mut waited = Duration::ZERO;
     while doors.names().is_empty() && waited < DOORS_WITHIN {
         tokio::time::sleep(PAUSE).await;
         waited += PAUSE;
     }
     for _ in 0..ATTEMPTS {
-        let (disk, doors, lockdown) = (disk.clone(), doors.clone(), lockdown.clone());
-        let followed = spawn_blocking(move || {
-            let followed = doors.follow_new(&lockdown, &disk.ordered());
-            if followed.is_ok()
-                && let Err(error) = disk.keep_ordered(&doors.names())
-            {
-                tracing::warn!(%error, "which doors follow the lockdown cannot be written; they are ordered again after the next start");
-            }
-            followed
-        });
-        match followed.await {
-            Ok(Ok(())) => return,
-            Ok(Err(error)) => {
-                tracing::error!(%error, "a new door did not follow the site's lockdown; it is asked again")
-            }
-            Err(error) => tracing::error!(%error, "a new door could not be ordered into the site's lockdown"),
+        if lock_once(disk, &lockdown, doors).await {
+            return true;
         }
         tokio::time::sleep(BETWEEN_ATTEMPTS).await;
+    }
+    false
+}
+
+/// One attempt of [`lock_new_doors`].
+pub async fn lock_once(disk: &Disk, lockdown: &Lockdown, doors: &DoorOrders) -> bool {
+    let (disk, doors, lockdown) = (disk.clone(), doors.clone(), lockdown.clone());
+    let followed = spawn_blocking(move || {
+        let followed = doors.follow_new(&lockdown, &disk.ordered());
+        if followed.is_ok()
+            && let Err(error) = disk.keep_ordered(&doors.names())
+        {
+            tracing::warn!(%error, "which doors follow the lockdown cannot be written; they are ordered again after the next start");
+        }
+        followed
+    });
+    match followed.await {
+        Ok(Ok(())) => return true,
+        Ok(Err(error)) => tracing::error!(%error, "a new door did not follow the site's lockdown; it is asked again"),
+        Err(error) => tracing::error!(%error, "a new door could not be ordered into the site's lockdown"),
+    }
+    false
+}
+
+impl BoardTask {
+    /// Orders the doors that had not followed at the start.
+    pub(super) async fn lock_new_doors(&mut self) {
+        let lockdown = self.rules.as_ref().and_then(|rules| rules.lockdown.clone());
+        if let (false, Some(lockdown)) = (self.new_doors_followed, lockdown) {
+            self.new_doors_followed = lock_once(&self.disk, &lockdown, &self.doors).await;
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use thiserror::Error;
 use crate::access::HouseRules;
 use crate::clock::Clock;
 use crate::daemon::door_thread::{DoorMessage, OperatorRequest};
+use crate::daemon::doors::door::DoorView;
 use crate::daemon::doors::{OperatorOrder, RequestError};
 use crate::daemon::published_doors::PublishedDoors;
 use crate::domain::{Actor, DoorIndex, Event, Mode};
@@ -30,6 +31,9 @@ pub enum DoorsError {
     Stopping,
     #[error("the doors do not answer")]
     Silent,
+    /// They are locked down. They record it themselves as soon as they can.
+    #[error("the record of the lockdown is not on disk yet, and a restart may end it: {}", .0.join(", "))]
+    Unrecorded(Vec<String>),
 }
 
 /// The doors, as the fleet orders them.
@@ -45,16 +49,15 @@ impl DoorOrders {
     /// alone. Waits for the doors.
     ///
     /// # Errors
-    /// A door did not follow. It can be asked again.
+    /// A door did not follow, or its record is not on disk. It can be asked again.
     pub fn follow(&self, now: Option<&Lockdown>, ended_by: &str) -> Result<(), DoorsError> {
         let modes: Vec<Mode> = self.published.read().doors.into_iter().map(|door| door.mode).collect();
         let (mode, by) = match now {
             Some(Lockdown { group, by }) => (Mode::Lockdown { group: group.clone() }, by.as_str()),
             None => (Mode::Normal, ended_by),
         };
-        let done: Vec<Result<(), DoorsError>> =
-            to_order(&modes, &mode).into_iter().map(|door| self.order(door, mode.clone(), by)).collect();
-        done.into_iter().collect()
+        self.order_all(to_order(&modes, &mode), &mode, by)?;
+        self.recorded(|_| true)
     }
 
     /// Lets the doors go by other rules for people, or by those from before (`None`), and records `event`. Waits for the doors.
@@ -83,14 +86,29 @@ impl DoorOrders {
     /// Waits for the doors.
     ///
     /// # Errors
-    /// A door did not follow. It can be asked again.
+    /// A door did not follow, or its record is not on disk. It can be asked again.
     pub fn follow_new(&self, Lockdown { group, by }: &Lockdown, ordered: &[String]) -> Result<(), DoorsError> {
         let doors = self.published.read().doors;
-        let new = new_doors(doors.iter().map(|door| &*door.name), ordered);
         let mode = Mode::Lockdown { group: group.clone() };
+        let is_new = |name: &str| !ordered.iter().any(|known| known == name);
+        let new = doors.iter().enumerate().filter(|(_, door)| is_new(&door.name) && door.mode != mode);
+        self.order_all(new.map(|(at, _)| Some(DoorIndex(at))).collect(), &mode, by)?;
+        self.recorded(is_new)
+    }
+
+    /// Orders a mode at doors, each whatever the others answer.
+    fn order_all(&self, doors: Vec<Option<DoorIndex>>, mode: &Mode, by: &str) -> Result<(), DoorsError> {
         let done: Vec<Result<(), DoorsError>> =
-            new.into_iter().map(|door| self.order(Some(door), mode.clone(), by)).collect();
+            doors.into_iter().map(|door| self.order(door, mode.clone(), by)).collect();
         done.into_iter().collect()
+    }
+
+    /// Whether the lockdown of each of these doors is on disk: one that is not may be lost with a restart, so it does not count as followed.
+    fn recorded(&self, of: impl Fn(&str) -> bool) -> Result<(), DoorsError> {
+        let doors = self.published.read().doors;
+        let is_unrecorded = |door: &&DoorView| door.unrecorded && is_lockdown(&door.mode) && of(&door.name);
+        let unrecorded: Vec<String> = doors.iter().filter(is_unrecorded).map(|door| door.name.to_string()).collect();
+        if unrecorded.is_empty() { Ok(()) } else { Err(DoorsError::Unrecorded(unrecorded)) }
     }
 
     fn order(&self, door: Option<DoorIndex>, mode: Mode, by: &str) -> Result<(), DoorsError> {
@@ -108,7 +126,6 @@ impl DoorOrders {
 
 /// Which doors in these modes are ordered into a lockdown, or out of one: `None` is all of them.
 fn to_order(modes: &[Mode], mode: &Mode) -> Vec<Option<DoorIndex>> {
-    let is_lockdown = |mode: &Mode| matches!(mode, Mode::Lockdown { .. });
     if is_lockdown(mode) && modes.iter().all(|current| current != mode) {
         return vec![None];
     }
@@ -117,10 +134,8 @@ fn to_order(modes: &[Mode], mode: &Mode) -> Vec<Option<DoorIndex>> {
     other.map(|(at, _)| Some(DoorIndex(at))).collect()
 }
 
-/// Which doors were not among those that were ordered.
-fn new_doors<'a>(names: impl Iterator<Item = &'a str>, ordered: &[String]) -> Vec<DoorIndex> {
-    let new = names.enumerate().filter(|(_, name)| !ordered.iter().any(|known| known == name));
-    new.map(|(at, _)| DoorIndex(at)).collect()
+fn is_lockdown(mode: &Mode) -> bool {
+    matches!(mode, Mode::Lockdown { .. })
 }
 
 #[cfg(test)]
@@ -163,12 +178,58 @@ mod tests {
         assert_eq!(to_order(&[Mode::Normal], &Mode::Normal), []);
     }
 
+    fn door(name: &str, mode: Mode, unrecorded: bool) -> DoorView {
+        DoorView {
+            name: name.into(),
+            wires: String::new(),
+            mode,
+            unrecorded,
+            unlocked: false,
+            level_unknown: false,
+            open: None,
+            hours: None,
+            alarms: Vec::new(),
+            trouble: None,
+            prompt: Default::default(),
+            assurance: Vec::new(),
+        }
+    }
+
     #[test]
     fn a_kept_lockdown_concerns_doors_that_were_added_or_renamed_since() {
-        let ordered = ["front".to_owned(), "side".to_owned()];
-        assert_eq!(new_doors(["front", "back", "yard"].into_iter(), &ordered), [DoorIndex(1), DoorIndex(2)]);
-        assert_eq!(new_doors(["side", "front"].into_iter(), &ordered), []);
-        assert_eq!(new_doors(["front"].into_iter(), &[]), [DoorIndex(0)]);
+        let (orders, inbox) = doors();
+        let doors = answering(inbox);
+        let locked = Mode::Lockdown { group: None };
+        let here = [("front", Mode::Normal), ("back", Mode::Normal), ("yard", locked)];
+        orders.published.put(here.map(|(name, mode)| door(name, mode, false)).into());
+        let lockdown = Lockdown { group: None, by: "anna".into() };
+        orders.follow_new(&lockdown, &["front".into(), "side".into()]).unwrap();
+        orders.follow_new(&lockdown, &["front".into(), "back".into()]).unwrap();
+        drop(orders);
+        let ordered = doors.join().unwrap();
+        assert!(ordered.len() == 1 && ordered[0].contains("door: Some(DoorIndex(1))"), "{ordered:?}");
+    }
+
+    #[test]
+    fn a_lockdown_that_is_in_force_and_in_no_record_is_not_followed_yet_and_not_ordered_twice() {
+        let (orders, inbox) = doors();
+        let doors = answering(inbox);
+        let locked = Mode::Lockdown { group: None };
+        let lockdown = Lockdown { group: None, by: "anna".into() };
+        let state = |unrecorded| {
+            let views = vec![door("front", locked.clone(), false), door("back", locked.clone(), unrecorded)];
+            orders.published.put(views);
+        };
+        state(true);
+        let error = orders.follow(Some(&lockdown), "").unwrap_err();
+        assert!(matches!(&error, DoorsError::Unrecorded(doors) if *doors == ["back"]), "{error}");
+        assert!(orders.follow_new(&lockdown, &["front".into()]).is_err());
+        orders.follow_new(&lockdown, &["back".into()]).unwrap();
+        state(false);
+        orders.follow(Some(&lockdown), "").unwrap();
+        orders.follow_new(&lockdown, &["front".into()]).unwrap();
+        drop(orders);
+        assert_eq!(doors.join().unwrap(), [] as [String; 0]);
     }
 
     #[test]

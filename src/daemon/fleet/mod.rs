@@ -2,6 +2,7 @@
 //!
 //! - `state`: how things stand, for the doors, the status and the metrics
 //! - `board`: the task at the servers; `people`: how it takes people; `astray`: when it reads everything again
+//! - `head`: hearing how old and how whole its people are
 //! - `access`: who may pass by the rules of the site
 //! - `asking`: what it asks of the office
 //! - `models`: following the site from one model to another; `leader`: what it needs for that
@@ -12,6 +13,7 @@ mod access;
 mod asking;
 mod astray;
 mod board;
+mod head;
 mod kept;
 mod leader;
 mod lockdown;
@@ -179,7 +181,7 @@ impl Joined {
         let replica = Replica::open(reader, people).context("the people of the fleet cannot be read")?;
         let state = self.state.clone();
         tokio.spawn(async move {
-            kept::lock_new_doors(&kept.disk, kept.rules.as_ref(), &doors).await;
+            let new_doors_followed = kept::lock_new_doors(&kept.disk, kept.rules.as_ref(), &doors).await;
             let carrier = connected(&membership, &state).await;
             if let Some(places) = places {
                 tokio::spawn(places(carrier.clone()).run());
@@ -196,6 +198,7 @@ impl Joined {
                 written,
                 register,
                 rules: kept.rules,
+                new_doors_followed,
                 heads: kept.heads,
                 clocks: Vec::new(),
                 counted: BTreeMap::new(),

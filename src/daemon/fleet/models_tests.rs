@@ -149,6 +149,7 @@ impl House {
             written: journal,
             register,
             rules,
+            new_doors_followed: true,
             heads,
             clocks: Vec::new(),
             counted: BTreeMap::new(),

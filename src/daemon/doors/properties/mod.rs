@@ -3,6 +3,7 @@
 
 mod clocks;
 mod floods;
+mod modes;
 mod people;
 mod places;
 mod rules;
@@ -179,7 +180,7 @@ proptest! {
             }
             let modes = |scene: &mut Scene| scene.doors().views().into_iter().map(|view| view.mode).collect::<Vec<_>>();
             let before = (modes(&mut scene), scene.doors().occupancy());
-            // A lockdown that could not be recorded is in force, and ends with the restart.
+            // A lockdown that could not be recorded yet is in force, and ends with the restart.
             if scene.modes_on_disk() != before.0 {
                 continue;
             }

@@ -293,6 +293,7 @@ impl Scene {
                     interlock: self.setup.interlock.then(|| "airlock".into()),
                     hours: self.setup.hours.then(|| UnlockHours::new(house.schedules[0].clone())),
                     hours_ended: None,
+                    unrecorded: None,
                     unconfirmed: Default::default(),
                     level_unknown: false,
                     trouble: None,
