@@ -175,3 +175,24 @@ async fn a_change_is_heard_at_once() {
     println!("from publishing to having read it: {took:?}");
     assert!(took.iter().all(|took| *took < Duration::from_secs(5)), "{took:?}");
 }
+
+/// Somebody reads on while somebody writes, as fast as both can: whoever asks for several messages at once may be told of a later one first.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reader_passes_nothing_over_while_somebody_writes() {
+    const MESSAGES: u64 = 3000;
+    let Some(servers) = Servers::start(Program::Newer, 1) else { return };
+    let (writer, reader) = (servers.office(&["berlin"]).await, servers.office(&["berlin"]).await);
+    let writing = tokio::spawn(async move {
+        for number in 0..u128::from(MESSAGES) {
+            writer.publish(Message::new(person(number), "a record")).await.unwrap();
+        }
+    });
+    let (mut read, mut from) = (0, 1);
+    while read < MESSAGES {
+        for stored in reader.read(&people(), from, 100).await.unwrap() {
+            assert_eq!(stored.sequence, from, "something was passed over");
+            (read, from) = (read + 1, from + 1);
+        }
+    }
+    writing.await.unwrap();
+}

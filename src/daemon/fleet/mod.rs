@@ -3,6 +3,7 @@
 //! - `state`: how things stand, for the doors, the status and the metrics
 //! - `board`: the task at the servers; `people`: how it takes people; `astray`: when it reads everything again
 //! - `head`: hearing how old and how whole its people are
+//! - `telling`: its journal, and how it stands, for the office
 //! - `access`: who may pass by the rules of the site
 //! - `asking`: what it asks of the office
 //! - `models`: following the site from one model to another; `leader`: what it needs for that
@@ -25,6 +26,7 @@ mod places;
 #[cfg(test)]
 mod places_tests;
 mod state;
+mod telling;
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::{FutureExt, Stream, StreamExt};
 use tokio::sync::watch;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use super::Link;
 
@@ -28,13 +28,15 @@ pub struct Watch {
     link: watch::Receiver<Link>,
     /// Which of [`AGAIN`] is next.
     next: usize,
+    /// When that is. It stays when a wait is cancelled: something else that is always ready must not put it off.
+    due: Option<Instant>,
     open: bool,
 }
 
 impl Watch {
     /// A watch that is told by `hints`, and by each new connection.
     pub(super) fn new(hints: Pin<Box<dyn Stream<Item = ()> + Send>>, link: watch::Receiver<Link>) -> Watch {
-        Watch { hints, link, next: 0, open: true }
+        Watch { hints, link, next: 0, due: None, open: true }
     }
 
     /// Waits until there may be news, at most 10 seconds. The first call returns at once. Each message, and each new connection, ends the wait
@@ -45,6 +47,7 @@ impl Watch {
             self.next = self.next.saturating_add(1);
             return;
         }
+        let due = *self.due.get_or_insert_with(|| Instant::now() + wait);
         let hinted = async {
             loop {
                 tokio::select! {
@@ -61,7 +64,9 @@ impl Watch {
                 }
             }
         };
-        match timeout(wait, hinted).await {
+        let woken = timeout_at(due, hinted).await;
+        self.due = None;
+        match woken {
             Ok(()) => {
                 for _ in 0..HINTS {
                     match self.open.then(|| self.hints.next().now_or_never()).flatten() {
@@ -118,6 +123,23 @@ mod tests {
         assert_eq!(waited(&mut watch).await.as_millis(), 10_000, "a lost connection is no news");
         state.send(Link::Online).unwrap();
         assert!(waited(&mut watch).await < Duration::from_millis(2), "a new connection is");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wait_that_is_cancelled_again_and_again_ends_in_time() {
+        let (send, receive) = tokio::sync::mpsc::channel(1);
+        let (_state, link) = watch::channel(Link::Online);
+        let mut watch = Watch::new(hints(receive), link);
+        waited(&mut watch).await;
+        send.send(()).await.unwrap();
+        waited(&mut watch).await;
+        for wait in [20, 100, 500] {
+            let start = Instant::now();
+            while tokio::time::timeout(Duration::from_millis(3), watch.changed()).await.is_err() {
+                assert!(start.elapsed() < Duration::from_secs(1), "{wait} ms are put off for good");
+            }
+            assert!((wait..wait + 4).contains(&start.elapsed().as_millis()), "{:?}", start.elapsed());
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -147,21 +147,15 @@ impl NatsCarrier {
             let requests: Vec<_> =
                 sequences.map(|sequence| json!({ "seq": sequence, "next_by_subj": stream.pattern() })).collect();
             let found = join_all(requests.iter().map(|request| self.find(stream, request))).await;
-            let (mut new, mut ended) = (0_u64, false);
-            for stored in found {
-                match stored? {
-                    // Answers may be repeated, and a lying server's may be anything: what does not go on upwards is left out.
-                    Some(stored) if stored.sequence >= from => {
-                        from = stored.sequence.saturating_add(1);
-                        bytes = bytes.saturating_add(stored.payload.len());
-                        new = new.saturating_add(1);
-                        all.push(stored);
-                    }
-                    Some(_) => {}
-                    None => ended = true,
-                }
-            }
-            if ended || new == 0 {
+            let found: Vec<Option<Stored>> = found.into_iter().collect::<Result<_, _>>()?;
+            let ended = found.iter().any(Option::is_none);
+            let part = upwards(from, found);
+            let Some(last) = part.last() else { break };
+            from = last.sequence.saturating_add(1);
+            bytes = part.iter().map(|stored| stored.payload.len()).fold(bytes, usize::saturating_add);
+            let new = part.len() as u64;
+            all.extend(part);
+            if ended {
                 break;
             }
             at_once = if new == at_once { at_once.saturating_mul(2).min(AT_ONCE) } else { at_once.div_ceil(2) };
@@ -224,6 +218,20 @@ impl NatsCarrier {
     }
 }
 
+/// The messages that answer requests for sequences that follow each other, up to the first request for which there was none: while a stream grows, a
+/// later request may find a message, and an earlier one was there too soon to find the message before.
+///
+/// Answers may be repeated, and a lying server's may be anything: what does not go on upwards is left out.
+fn upwards(from: u64, found: Vec<Option<Stored>>) -> Vec<Stored> {
+    let mut next = from;
+    let mut goes_on = |stored: &Stored| {
+        let goes_on = stored.sequence >= next;
+        next = next.max(stored.sequence.saturating_add(1));
+        goes_on
+    };
+    found.into_iter().map_while(|stored| stored).filter(|stored| goes_on(stored)).collect()
+}
+
 #[derive(serde::Deserialize)]
 struct Purged {
     success: bool,
@@ -284,5 +292,20 @@ impl Carrier for NatsCarrier {
 
     fn link(&self) -> watch::Receiver<Link> {
         self.link.subscribe()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_that_came_between_two_requests_is_not_passed_over() {
+        let stored = |sequence| Some(Stored { subject: String::new(), sequence, at_ms: 0, payload: Bytes::new() });
+        let read = |found| upwards(12, found).iter().map(|stored| stored.sequence).collect::<Vec<_>>();
+        assert_eq!(read(vec![stored(12), None, stored(14)]), [12], "13 came after it was asked for, 14 before");
+        assert_eq!(read(vec![None, stored(13)]), [] as [u64; 0]);
+        assert_eq!(read(vec![stored(12), stored(15), stored(15), stored(15)]), [12, 15], "13 and 14 were replaced");
+        assert_eq!(read(vec![stored(13), stored(11), stored(12), stored(14)]), [13, 14], "a server that lies");
     }
 }
