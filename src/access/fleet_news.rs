@@ -11,6 +11,9 @@ use crate::domain::{Gate, Moment, Reason};
 /// takes a tenth of a second; where they do not, the doors must open all the same.
 pub const RULES_WITHIN: Duration = Duration::from_secs(3);
 
+/// How far ahead of this clock a word may be signed that came before this start. Beyond it, one of both clocks is wrong, and nobody can tell how old it is.
+const AHEAD: Duration = Duration::from_secs(300);
+
 /// What is known of the fleet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FleetNews {
@@ -50,11 +53,20 @@ pub struct Heard {
 
 impl Heard {
     /// How old it is: since it came or since it was signed, whichever is longer, so that neither a server that repeats nor one that delays makes it
-    /// younger. `None` if it came before this start and the time is not known.
+    /// younger. `None` if it came before this start and the time is not known, or if it was signed in the future.
     pub fn age(&self, now: &Now) -> Option<Duration> {
-        let since_signed = || Duration::try_from(now.wall.duration_since(self.signed_at)).unwrap_or_default();
-        let by_wall = now.is_known().then(since_signed);
-        by_wall.max(self.arrived.map(|arrived| now.moment.since(arrived)))
+        self.age_at(now.is_known().then_some(now.wall), now.moment)
+    }
+
+    /// As [`Heard::age`], at a moment that the wall clock calls `wall`; `None` if the time is not known.
+    pub fn age_at(&self, wall: Option<Timestamp>, moment: Moment) -> Option<Duration> {
+        let since_signed = wall.and_then(|wall| match Duration::try_from(wall.duration_since(self.signed_at)) {
+            Ok(ago) => Some(ago),
+            Err(_) => {
+                (Duration::try_from(self.signed_at.duration_since(wall)).ok()? <= AHEAD).then_some(Duration::ZERO)
+            }
+        });
+        since_signed.max(self.arrived.map(|arrived| moment.since(arrived)))
     }
 }
 
@@ -65,6 +77,9 @@ impl FleetRule {
         let fits = age.is_some_and(|age| age <= self.max_age);
         let mut input = match (heard, age) {
             (None, _) => "the office was never heard".to_owned(),
+            (Some(_), None) if now.is_known() => {
+                "the office's newest word is of the future, by this clock: nobody can tell when it was heard".to_owned()
+            }
             (Some(_), None) => format!("{}: nobody can tell when the office was heard", now.doubt()),
             (Some(_), Some(age)) => format!("the office was heard {} s ago", age.as_secs()),
         };
@@ -98,6 +113,21 @@ mod tests {
         assert_eq!(age(heard("2026-01-02T09:59:59Z", Some(400))), Some(600), "it came long ago");
         assert_eq!(age(heard("2026-01-02T10:05:00Z", Some(990))), Some(10), "the office's clock is ahead");
         assert_eq!(age(heard("2026-01-02T09:00:00Z", None)), Some(3600), "it came before this start");
+    }
+
+    #[test]
+    fn a_word_of_the_future_that_came_before_the_start_is_not_fresh() {
+        let now = at("2026-01-02T10:00:00Z", 1000);
+        let age = |heard: Heard| heard.age(&now).map(|age| age.as_secs());
+        assert_eq!(age(heard("2026-01-02T10:05:00Z", None)), Some(0), "clocks differ a little");
+        assert_eq!(age(heard("2026-01-02T10:05:01Z", None)), None);
+        assert_eq!(age(heard("2026-01-03T10:00:00Z", None)), None, "the office's clock was ahead by a day");
+        assert_eq!(age(heard("2026-01-03T10:00:00Z", Some(980))), Some(20), "it came since the start");
+        let rule = FleetRule { max_age: Duration::from_secs(300), denies: true };
+        let (gate, refused) = rule.gate(Some(&heard("2026-01-03T10:00:00Z", None)), &now);
+        assert!(refused == Some(Reason::FleetStale) && gate.input.contains("of the future"), "{gate:?}");
+        let late = at("2026-01-03T10:01:00Z", 90_000);
+        assert_eq!(heard("2026-01-03T10:00:00Z", None).age(&late), Some(Duration::from_secs(60)));
     }
 
     #[test]

@@ -105,7 +105,7 @@ pub fn run(config: &Config, options: Options) -> Result<()> {
     let register = setup::fleet::asking(register, config, &store)?;
     let leading = leading::open(config, register, records.recorder.clone(), &*base.clock, &base.tokio)?;
     writer.visits = Some(leading.visits.clone());
-    let fleet = fleet::open(config, &store, &base.clock)?;
+    let fleet = fleet::open(config, &store, &base.clock, records.written.subscribe())?;
     let parts = Parts { recognition, visitors, records, leading, fleet, rulebook };
 
     let mut threads = Threads::new(base.to_main.clone(), base.clock.clone());

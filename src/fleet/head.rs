@@ -10,9 +10,6 @@ use super::name::{Gallery, Site};
 use super::signed::{Body, Kind};
 use crate::domain::ModelId;
 
-/// How far ahead of a board's clock an office may be before its heads count as of the future.
-const AHEAD: Duration = Duration::from_secs(300);
-
 /// A gallery at one time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Head {
@@ -62,14 +59,6 @@ impl Head {
     /// When it was signed.
     pub fn at(&self) -> SystemTime {
         SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(self.at_ms)).unwrap_or(SystemTime::UNIX_EPOCH)
-    }
-
-    /// How old it is; zero where the office's clock is ahead by a little. `None` where it is far ahead: then one of both clocks is wrong.
-    pub fn age(&self, now: SystemTime) -> Option<Duration> {
-        match now.duration_since(self.at()) {
-            Ok(age) => Some(age),
-            Err(ahead) => (ahead.duration() <= AHEAD).then_some(Duration::ZERO),
-        }
     }
 }
 
@@ -122,19 +111,15 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_head_stays_and_ages() {
+    fn the_newest_head_stays() {
         let mut heads = Heads::default();
         assert!(heads.take(head("berlin", 60_000)));
         assert!(!heads.take(head("berlin", 60_000)), "repeated");
         assert!(!heads.take(head("berlin", 59_999)), "older");
         assert!(!heads.take(head("paris", 70_000)));
         assert!(heads.take(head("berlin", 120_000)));
-        let at = |s: u64| SystemTime::UNIX_EPOCH + Duration::from_secs(s);
         let newest = heads.newest().unwrap();
-        assert_eq!(newest.age(at(150)), Some(Duration::from_secs(30)));
-        assert_eq!(newest.age(at(100)), Some(Duration::ZERO));
-        assert_eq!(head("berlin", 1_000_000).age(at(100)), None, "one of both clocks is wrong");
-        assert_eq!(head("berlin", u64::MAX).age(at(100)), None);
+        assert_eq!(newest.at(), SystemTime::UNIX_EPOCH + Duration::from_secs(120));
         let text = serde_json::to_string(newest).unwrap();
         assert_eq!(serde_json::from_str::<Head>(&text).unwrap(), *newest);
     }

@@ -3,6 +3,7 @@
 //! The tree `readers` maps a reader's name to the number of the newest record that it is done with (big-endian). The records stay in the journal,
 //! whose retention bounds what can wait. A new reader begins with the next record.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::journal::number;
@@ -18,8 +19,10 @@ pub struct Reader {
     tree: Tree,
     name: String,
     journal: Journal,
-    /// The newest record that the reader is done with.
-    done: Mutex<u64>,
+    /// The newest record that the reader is done with, as the disk has it.
+    done: AtomicU64,
+    /// Held while that is written.
+    moving: Mutex<()>,
 }
 
 /// A record that a reader has still to take.
@@ -45,7 +48,14 @@ impl Reader {
                 newest
             }
         };
-        Ok(Reader { store: store.clone(), tree, name: name.to_owned(), journal, done: Mutex::new(done) })
+        Ok(Reader {
+            store: store.clone(),
+            tree,
+            name: name.to_owned(),
+            journal,
+            done: AtomicU64::new(done),
+            moving: Mutex::new(()),
+        })
     }
 
     /// At most `limit` records after the one with the number `after`, or after those that the reader is done with; oldest first. Records that cannot
@@ -78,7 +88,7 @@ impl Reader {
 
     /// The number of the newest record that the reader is done with.
     pub fn done(&self) -> u64 {
-        *self.done.lock().unwrap_or_else(PoisonError::into_inner)
+        self.done.load(Ordering::Acquire)
     }
 
     /// How many numbers of records are still ahead.
@@ -94,10 +104,10 @@ impl Reader {
     /// # Errors
     /// The store cannot be written; the records are pending again after a restart.
     pub fn done_with(&self, seq: u64) -> Result<(), LedgerError> {
-        let mut done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
-        if seq > *done {
+        let _alone = self.moving.lock().unwrap_or_else(PoisonError::into_inner);
+        if seq > self.done() {
             self.store.commit(&[self.tree.put(self.name.as_str(), seq.to_be_bytes())])?;
-            *done = seq;
+            self.done.store(seq, Ordering::Release);
         }
         Ok(())
     }
@@ -107,11 +117,11 @@ impl Reader {
     /// # Errors
     /// The store cannot be written.
     pub fn resend(&self, from: u64) -> Result<(), LedgerError> {
-        let mut done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
+        let _alone = self.moving.lock().unwrap_or_else(PoisonError::into_inner);
         let before = from.saturating_sub(1);
-        if before < *done {
+        if before < self.done() {
             self.store.commit(&[self.tree.put(self.name.as_str(), before.to_be_bytes())])?;
-            *done = before;
+            self.done.store(before, Ordering::Release);
         }
         Ok(())
     }

@@ -44,8 +44,11 @@ impl BoardTask {
     /// on as before. `None` if the doors did not answer or could not record it: it is tried again.
     pub(super) async fn take_access(&self, rules: &SiteRules) -> Result<Option<bool>, BoardError> {
         let held = self.rules.as_ref().and_then(|held| held.access.as_ref());
-        if rules.access.as_ref() == held {
-            return Ok(Some(self.rulebook.now().origin.trouble.is_none()));
+        let is_usable = self.rulebook.now().origin.trouble.is_none();
+        // A board that could not read its rules at the start has none, and nobody passes there until some come.
+        let could_read = self.rules.is_some() || is_usable;
+        if could_read && rules.access.as_ref() == held {
+            return Ok(Some(is_usable));
         }
         let (rulebook, doors, rules) = (self.rulebook.clone(), self.doors.clone(), rules.clone());
         match spawn_blocking(move || take(&rulebook, &doors, &rules)).await? {

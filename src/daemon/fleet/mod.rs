@@ -33,7 +33,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use jiff::Timestamp;
 
 use tokio::runtime::Handle;
@@ -48,7 +48,7 @@ use crate::fleet::{Heads, Reader as RecordReader, Replica, SiteRules};
 use crate::ledger::Reader;
 use crate::office::fleet::key_file::KeyFile;
 use crate::office::{FleetPeople, Register};
-use crate::setup::fleet::{Disk, Membership};
+use crate::setup::fleet::{Belonging, Disk, Membership};
 use crate::store::Store;
 use astray::Astray;
 use board::{BoardTask, Identity};
@@ -68,7 +68,6 @@ pub struct Joined {
     pub state: Arc<FleetState>,
     /// Where the doors and the task for places meet; `None` without `[fleet] places`.
     pub places: Option<Arc<PlacesDesk>>,
-    membership: Membership,
     /// What the task takes over when it starts.
     kept: Mutex<Option<Kept>>,
 }
@@ -76,59 +75,83 @@ pub struct Joined {
 /// What was kept over the restart.
 struct Kept {
     disk: Disk,
-    keys: KeyFile,
     rules: Option<SiteRules>,
     heads: Heads,
+    /// `None` if the membership cannot be read: then no server is asked.
+    member: Option<Member>,
 }
 
-/// Reads what the board keeps of its fleet; `None` for a board that is in none.
+/// What lets a board in at the servers, and opens what they have.
+struct Member {
+    membership: Membership,
+    keys: KeyFile,
+}
+
+/// Reads what the board keeps of its fleet; `written` is the number of the newest record. `None` for a board that is in none, and for one of which nobody can tell in which it is. Where the membership
+/// cannot be read, the doors go on by what is on the disk: rules, a lockdown, the newest head, people.
 ///
 /// # Errors
-/// The membership or the keys cannot be read.
-pub fn open(config: &Config, store: &Store, clock: &Arc<dyn Clock>) -> Result<Option<Joined>> {
+/// The board never joined, or the keys cannot be read.
+pub fn open(
+    config: &Config,
+    store: &Store,
+    clock: &Arc<dyn Clock>,
+    written: watch::Receiver<u64>,
+) -> Result<Option<Joined>> {
     let settings = &config.fleet;
     if !settings.enabled {
         return Ok(None);
     }
-    let membership = match Membership::load(&settings.membership) {
-        Ok(membership) => membership,
-        Err(error) if !settings.membership.exists() => {
+    let disk = Disk::open(store)?;
+    let Belonging { known, membership } = Belonging::read(&settings.membership, &disk);
+    let Some(known) = known else {
+        let error = membership.err().unwrap_or_else(|| anyhow!("nobody knows in which fleet this board is"));
+        if !settings.membership.exists() {
             return Err(error
                 .context("the board has no membership of a fleet ([fleet] membership): `usher fleet join` writes it"));
         }
+        let error = format!("{error:#}");
+        tracing::error!(
+            error,
+            "the membership of the fleet cannot be read, and nothing of a fleet is on the disk: the doors go on without; let the board join again"
+        );
+        return Ok(None);
+    };
+    let (office, fleet) = (known.office, known.fleet);
+    let (member, trouble) = match membership {
+        Ok(membership) => {
+            if let Err(error) = disk.keep_known(&known) {
+                tracing::error!(%error, "whom the board believes cannot be kept: should the membership be damaged, the doors cannot tell whose rules they have");
+            }
+            let keys = own_keys(&settings.membership.with_extension("keys"))?;
+            (Some(Member { membership, keys }), None)
+        }
         Err(error) => {
-            // The doors have all that they need on their disk.
-            let error = format!("{error:#}");
-            tracing::error!(
-                error,
-                "the membership of the fleet cannot be read, and the doors go on without the fleet; let the board join again"
+            let trouble = format!(
+                "the membership of the fleet cannot be read: {error:#}. Mend that and restart usher, or let the board join again"
             );
-            return Ok(None);
+            tracing::error!("{trouble}; the doors go on with what is on the disk");
+            (None, Some(trouble))
         }
     };
-    let keys = own_keys(&settings.membership.with_extension("keys"))?;
-    let disk = Disk::open(store)?;
-    let (rules, heads) =
-        (disk.rules(&membership.office, membership.fleet), disk.heads(&membership.office, membership.fleet));
+    let (rules, heads) = (disk.rules(&office, fleet), disk.heads(&office, fleet));
     let max_age = (!settings.max_age.is_zero()).then_some(settings.max_age);
     let places = settings.places.then(Arc::<PlacesDesk>::default);
-    let state = FleetState::new(
-        membership.board.to_string(),
-        membership.site.to_string(),
-        max_age,
-        clock.clone(),
-        Reader::open(store, READER)?,
-    )
-    .with_places(places.clone());
+    let reader = Reader::open(store, READER)?;
+    let names = (known.board.to_string(), known.site.to_string());
+    let state = FleetState::new(names, max_age, clock.clone(), reader, written)?.with_places(places.clone());
     if let Some(at) = heads.newest().and_then(|head| Timestamp::try_from(head.at()).ok()) {
         state.hear(at, false);
     }
     state.note(|state| {
         state.rules = rules.as_ref().map_or(0, |rules| rules.version);
-        state.epoch = keys.epochs(&membership.gallery).last().copied();
+        state.epoch = member.as_ref().and_then(|member| member.keys.epochs(&known.gallery).last().copied());
+        if let Some(trouble) = trouble {
+            state.connection = Connection::Offline(trouble);
+        }
     });
-    let kept = Mutex::new(Some(Kept { disk, keys, rules, heads }));
-    Ok(Some(Joined { state: Arc::new(state), places, membership, kept }))
+    let kept = Mutex::new(Some(Kept { disk, rules, heads, member }));
+    Ok(Some(Joined { state: Arc::new(state), places, kept }))
 }
 
 /// The keys of the gallery. A damaged file is put aside: the servers have the newest key.
@@ -156,7 +179,10 @@ impl Joined {
         leader: Leader,
     ) -> Result<()> {
         let Some(kept) = self.kept.lock().unwrap_or_else(PoisonError::into_inner).take() else { return Ok(()) };
-        let membership = self.membership.clone();
+        let Some(Member { membership, keys }) = kept.member else {
+            tokio.spawn(async move { kept::lock_new_doors(&kept.disk, kept.rules.as_ref(), &doors).await });
+            return Ok(());
+        };
         let identity = Identity {
             fleet: membership.fleet,
             site: membership.site.clone(),
@@ -194,7 +220,7 @@ impl Joined {
                 state,
                 disk: kept.disk,
                 replica: Arc::new(Mutex::new(replica)),
-                keys: Arc::new(Mutex::new(kept.keys)),
+                keys: Arc::new(Mutex::new(keys)),
                 doors,
                 rulebook,
                 written,
@@ -235,25 +261,150 @@ async fn connected(membership: &Membership, state: &FleetState) -> Arc<dyn Carri
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap as Map;
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
     use crate::clock::SystemClock;
-    use crate::fleet::{EpochKey, Gallery};
+    use crate::fleet::{AccessText, BoardKey, Digest, EpochKey, Gallery, Head, Lockdown, SiteAccess};
+    use crate::setup::fleet::{InitPlan, OfficeFiles, in_force_at_start, init, join};
+
+    const NOW: i64 = 1_700_000_000;
+
+    /// A board's configuration with its own permit, and the file of its membership.
+    fn configured(membership: &Path) -> Config {
+        let text = format!(
+            "[fleet]\nenabled = true\nmembership = {:?}\n[[door]]\nname = \"front\"\n[[camera]]\nname = \"porch\"\nkind = \"v4l2\"\n",
+            membership.display().to_string()
+        );
+        Config::from_toml(&text).unwrap()
+    }
+
+    fn fleet_in(folder: &Path) -> OfficeFiles {
+        init(&InitPlan {
+            servers: vec!["127.0.0.1:1".parse().unwrap()],
+            leaves: vec![],
+            folder: folder.into(),
+            now: NOW,
+        })
+        .unwrap()
+    }
+
+    fn joined(office: &OfficeFiles, membership: &Path) {
+        let key = BoardKey::generate().unwrap();
+        let invited = office.invite(&"berlin".parse().unwrap(), &"front".parse().unwrap(), &key, NOW).unwrap();
+        join(&invited.token, membership, NOW).unwrap();
+    }
+
+    /// Rules of a site that lock it down and name who may pass.
+    fn signed_rules(office: &OfficeFiles) -> Vec<u8> {
+        let text = AccessText { text: "[[permit]]\ngroups = [\"staff\"]\n".into(), holidays: Map::new() };
+        let access = SiteAccess { version: 7, by: "anna".into(), since_ms: 0, rules: Some(text) };
+        let rules = SiteRules {
+            site: "berlin".parse().unwrap(),
+            version: 7,
+            lockdown: Some(Lockdown { group: None, by: "anna".into() }),
+            since_ms: 0,
+            resend: Map::new(),
+            access: Some(access),
+            models: None,
+        };
+        office.key.sign(office.fleet, &rules).unwrap().into()
+    }
+
+    fn signed_head(office: &OfficeFiles) -> Vec<u8> {
+        let head = Head {
+            gallery: "berlin".parse().unwrap(),
+            model: crate::domain::ModelId::new("net"),
+            at_ms: 1_000_000,
+            count: 0,
+            digest: Digest::default().value(),
+            epoch: 1,
+            rules: Map::new(),
+            beside: None,
+        };
+        office.key.sign(office.fleet, &head).unwrap().into()
+    }
+
+    #[test]
+    fn a_membership_that_cannot_be_read_takes_nothing_that_is_on_the_disk() {
+        let dir = tempfile::tempdir().unwrap();
+        let (office, membership) = (fleet_in(&dir.path().join("office")), dir.path().join("membership.json"));
+        joined(&office, &membership);
+        let config = configured(&membership);
+        let store = Store::open(&dir.path().join("store")).unwrap();
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let disk = Disk::open(&store).unwrap();
+        assert_eq!(in_force_at_start(&config, &store).unwrap().version(), 0, "the board's own");
+        assert!(open(&config, &store, &clock, watch::channel(0).1).unwrap().is_some());
+        disk.keep_rules(&signed_rules(&office), true).unwrap();
+        disk.keep_head(&signed_head(&office)).unwrap();
+
+        let still_there = || {
+            let in_force = in_force_at_start(&config, &store).unwrap();
+            assert_eq!((in_force.version(), in_force.origin.trouble), (7, None));
+            let joined = open(&config, &store, &clock, watch::channel(0).1).unwrap().unwrap();
+            assert_eq!((&*joined.state.board, &*joined.state.site), ("front", "berlin"));
+            let standing = joined.state.standing();
+            assert!(standing.rules == 7 && standing.heard.is_some(), "{standing:?}");
+            let kept = joined.kept.lock().unwrap().take().unwrap();
+            assert!(kept.rules.unwrap().lockdown.is_some());
+            (standing.connection, kept.member.is_some())
+        };
+        assert_eq!(still_there(), (Connection::Connecting, true));
+        std::fs::set_permissions(&membership, std::fs::Permissions::from_mode(0o644)).unwrap();
+        let (connection, member) = still_there();
+        let Connection::Offline(why) = connection else { panic!("{connection:?}") };
+        assert!(!member && why.contains("chmod 600") && why.contains("restart usher"), "{why}");
+        std::fs::remove_file(&membership).unwrap();
+        assert!(matches!(still_there(), (Connection::Offline(_), false)));
+
+        // It joins another fleet: what the first one said is forgotten.
+        let other = fleet_in(&dir.path().join("other"));
+        joined(&other, &membership);
+        assert_eq!(in_force_at_start(&config, &store).unwrap().version(), 0);
+        assert!(open(&config, &store, &clock, watch::channel(0).1).unwrap().is_some());
+        assert!(!disk.has_rules(None) && disk.known().unwrap().fleet == other.fleet);
+        assert!(disk.rules(&office.key.public(), office.fleet).is_none());
+    }
+
+    #[test]
+    fn rules_that_nobody_can_read_let_nobody_in_and_none_are_the_board_s_own() {
+        let dir = tempfile::tempdir().unwrap();
+        let (office, membership) = (fleet_in(&dir.path().join("office")), dir.path().join("membership.json"));
+        std::fs::write(&membership, "{").unwrap();
+        let config = configured(&membership);
+        let store = Store::open(&dir.path().join("store")).unwrap();
+        let own = in_force_at_start(&config, &store).unwrap();
+        assert!(own.origin.trouble.is_none() && !own.config.has_permits());
+        let disk = Disk::open(&store).unwrap();
+        let is_closed = || {
+            let in_force = in_force_at_start(&config, &store).unwrap();
+            let trouble = in_force.origin.trouble.unwrap_or_default();
+            trouble.contains("let the board join again")
+                && in_force.config.has_permits()
+                && in_force.config.permits.is_empty()
+        };
+        disk.keep_rules(&signed_rules(&office), true).unwrap();
+        assert!(is_closed(), "nobody knows whose they are");
+        std::fs::remove_file(&membership).unwrap();
+        joined(&office, &membership);
+        assert!(!is_closed());
+        disk.keep_rules(b"damaged", true).unwrap();
+        assert!(is_closed());
+    }
 
     #[test]
     fn damaged_files_of_the_fleet_keep_no_door_from_starting() {
         let dir = tempfile::tempdir().unwrap();
         let membership = dir.path().join("membership.json");
-        let text = format!(
-            "[fleet]\nenabled = true\nmembership = {:?}\n[[door]]\nname = \"front\"\n[[camera]]\nname = \"porch\"\nkind = \"v4l2\"\n",
-            membership.display().to_string()
-        );
-        let config = Config::from_toml(&text).unwrap();
+        let config = configured(&membership);
         let store = Store::open(&dir.path().join("store")).unwrap();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-        let missing = open(&config, &store, &clock).err().unwrap().to_string();
+        let missing = open(&config, &store, &clock, watch::channel(0).1).err().unwrap().to_string();
         assert!(missing.contains("usher fleet join"), "{missing}");
         std::fs::write(&membership, "{\"fleet\":").unwrap();
-        assert!(open(&config, &store, &clock).unwrap().is_none());
+        assert!(open(&config, &store, &clock, watch::channel(0).1).unwrap().is_none());
 
         let path = membership.with_extension("keys");
         let gallery: Gallery = "berlin".parse().unwrap();

@@ -135,8 +135,9 @@ impl House {
         let mut leader = Leader::new(register.clone(), switch.clone(), to_main);
         leader.spread = Duration::ZERO;
         let reader_of_journal = Reader::open(&store, "fleet").unwrap();
-        let state = FleetState::new(self.name.into(), "berlin".into(), None, clock.clone(), reader_of_journal);
         let (written, journal) = watch::channel(0);
+        let names = (self.name.into(), "berlin".into());
+        let state = FleetState::new(names, None, clock.clone(), reader_of_journal, journal.clone()).unwrap();
         let task = BoardTask {
             identity,
             carrier: Arc::new(server.carrier()),

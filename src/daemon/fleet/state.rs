@@ -4,12 +4,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio::sync::watch;
 
 use crate::access::{FleetNews, Heard};
 use crate::api::status::FleetStatus;
 use crate::clock::Clock;
 use crate::daemon::site_places::PlacesDesk;
-use crate::ledger::Reader;
+use crate::ledger::{LedgerError, Reader};
 
 /// The board's place in its fleet, and how things stand.
 pub struct FleetState {
@@ -20,6 +21,9 @@ pub struct FleetState {
     pub clock: Arc<dyn Clock>,
     /// The journal, as far as the office has it.
     pub reader: Reader,
+    /// The newest record of the journal at the start, and the newest one since.
+    begun: u64,
+    written: watch::Receiver<u64>,
     /// Where people are, in the whole site; `None` without `[fleet] places`.
     places: Option<Arc<PlacesDesk>>,
     now: Mutex<Standing>,
@@ -56,15 +60,19 @@ pub enum Connection {
 }
 
 impl FleetState {
-    /// Nothing is known yet.
+    /// Nothing is known yet. `written` is the number of the newest record since the start.
+    ///
+    /// # Errors
+    /// The journal cannot be read.
     pub fn new(
-        board: String,
-        site: String,
+        (board, site): (String, String),
         max_age: Option<Duration>,
         clock: Arc<dyn Clock>,
         reader: Reader,
-    ) -> FleetState {
-        FleetState { board, site, max_age, clock, reader, places: None, now: Mutex::default() }
+        written: watch::Receiver<u64>,
+    ) -> Result<FleetState, LedgerError> {
+        let begun = reader.done().saturating_add(reader.waiting()?);
+        Ok(FleetState { board, site, max_age, clock, reader, begun, written, places: None, now: Mutex::default() })
     }
 
     /// With the places of the site's people.
@@ -97,15 +105,19 @@ impl FleetState {
         }
     }
 
-    /// How long ago the office was heard: since its newest word came, or since it was signed, whichever is longer.
+    /// How long ago the office was heard, as [`Heard::age_at`] says.
     pub fn age(&self) -> Option<Duration> {
         let heard = self.lock().heard?;
         let wall = Timestamp::try_from(self.clock.wall()).unwrap_or(Timestamp::UNIX_EPOCH);
-        let signed = Duration::try_from(wall.duration_since(heard.signed_at)).unwrap_or_default();
-        Some(heard.arrived.map_or(signed, |arrived| signed.max(self.clock.now().since(arrived))))
+        heard.age_at(Some(wall), self.clock.now())
     }
 
-    /// For the status of the daemon.
+    /// How many numbers of records the servers have not acknowledged. Does not wait for the disk.
+    pub fn waiting(&self) -> u64 {
+        self.begun.max(*self.written.borrow()).saturating_sub(self.reader.done())
+    }
+
+    /// For the status of the daemon. Does not wait for the disk.
     pub fn status(&self) -> FleetStatus {
         let standing = self.standing();
         FleetStatus {
@@ -125,7 +137,7 @@ impl FleetState {
             // The rulebook has them.
             access: 0,
             rules_trouble: None,
-            waiting: self.reader.waiting().unwrap_or_default(),
+            waiting: self.waiting(),
             set_aside: standing.set_aside,
             refused: standing.refused,
             clock_ahead_ms: standing.clock_ahead_ms,
@@ -143,7 +155,9 @@ mod tests {
     use std::time::SystemTime;
 
     use super::*;
-    use crate::clock::SimulatedClock;
+    use crate::clock::{SimulatedClock, SystemClock};
+    use crate::domain::{DaemonEvent, Event, Stamp};
+    use crate::ledger::Journal;
     use crate::store::Store;
 
     #[test]
@@ -151,7 +165,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let reader = Reader::open(&Store::open(dir.path()).unwrap(), "fleet").unwrap();
         let clock = Arc::new(SimulatedClock::new(SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000)));
-        let state = FleetState::new("front".into(), "berlin".into(), None, clock.clone(), reader);
+        let (_, written) = watch::channel(0);
+        let names = ("front".into(), "berlin".into());
+        let state = FleetState::new(names, None, clock.clone(), reader, written).unwrap();
         assert_eq!((state.age(), state.status().heard_s), (None, None));
         let signed = Timestamp::try_from(clock.wall()).unwrap();
         state.hear(signed, false);
@@ -160,5 +176,29 @@ mod tests {
         assert_eq!(state.age(), Some(Duration::from_secs(70)), "the same word again");
         state.hear(Timestamp::try_from(clock.wall()).unwrap(), true);
         assert_eq!(state.age(), Some(Duration::ZERO));
+    }
+
+    #[test]
+    fn what_waits_is_known_without_the_disk() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        let journal = Journal::open(&store).unwrap();
+        let append = || {
+            let event = Event::Daemon(DaemonEvent::Stopped { reason: "because".into() });
+            journal.append(&event, &Stamp::at(SystemTime::now())).unwrap().seq
+        };
+        let reader = Reader::open(&store, "fleet").unwrap();
+        append();
+        append();
+        let (written, newest) = watch::channel(0);
+        let names = ("front".into(), "berlin".into());
+        let state = FleetState::new(names, None, Arc::new(SystemClock::new()), reader, newest).unwrap();
+        assert_eq!(state.status().waiting, 2, "from before the start");
+        written.send(append()).unwrap();
+        assert_eq!((state.status().waiting, state.reader.waiting().unwrap()), (3, 3));
+        state.reader.done_with(2).unwrap();
+        assert_eq!(state.status().waiting, 1);
+        state.reader.resend(1).unwrap();
+        assert_eq!(state.status().waiting, 3);
     }
 }

@@ -15,7 +15,8 @@ use super::term::{Term, TermError};
 use super::{collecting, hearing, models, places, requests};
 use crate::fleet::carrier::{self, Carrier, CarrierError, Message, Stream, Subject};
 use crate::fleet::{Gallery, Head, Opened};
-use crate::office::fleet::{BookError, Item, KeptError, StreamPlace};
+use crate::office::fleet::{BookError, HeadTimes, Item, KeptError, StreamPlace};
+use crate::store::StoreError;
 
 /// How often the office speaks, and looks through what boards say.
 pub const SPEAKS_EVERY: Duration = Duration::from_secs(60);
@@ -31,6 +32,8 @@ pub enum LinkError {
     Book(#[from] BookError),
     #[error(transparent)]
     Kept(#[from] KeptError),
+    #[error("the times of heads: {0}")]
+    Store(#[from] StoreError),
     #[error(transparent)]
     Term(#[from] TermError),
     #[error(transparent)]
@@ -51,15 +54,18 @@ impl LinkError {
 /// Keeps the office at the servers. Returns only when another office writes.
 pub async fn keep(office: Arc<Office>, carrier: Arc<dyn Carrier>, take_over: bool) -> LinkError {
     let (mut pause, mut term) = (PAUSE, None);
+    let mut spoken = Spoken::default();
     loop {
         let mut at = AtServers {
             office: office.clone(),
             carrier: carrier.clone(),
             servers: Servers::default(),
-            spoken: BTreeMap::new(),
+            spoken: std::mem::take(&mut spoken),
             revoked: 0,
         };
-        let error = match at.stay(&mut term, take_over).await {
+        let stayed = at.stay(&mut term, take_over).await;
+        spoken = at.spoken;
+        let error = match stayed {
             Ok(()) => {
                 // A stream was made anew.
                 pause = PAUSE;
@@ -90,12 +96,20 @@ pub async fn lost(link: &mut watch::Receiver<carrier::Link>) -> CarrierError {
     }
 }
 
+/// When heads were signed, in milliseconds since 1970.
+#[derive(Default)]
+struct Spoken {
+    /// The newest head of each gallery, since the start.
+    newest: BTreeMap<Gallery, u64>,
+    /// Until when any was signed before the start; `None` before that was read.
+    until: Option<u64>,
+}
+
 struct AtServers {
     office: Arc<Office>,
     carrier: Arc<dyn Carrier>,
     servers: Servers,
-    /// When each gallery's newest head was signed, in milliseconds since 1970.
-    spoken: BTreeMap<Gallery, u64>,
+    spoken: Spoken,
     /// How many revoked credentials the servers know of.
     revoked: usize,
 }
@@ -234,13 +248,21 @@ impl AtServers {
     }
 
     async fn publish_head(&mut self, gallery: &Gallery) -> Result<(), LinkError> {
-        // Boards take no head that is older than the one before, also where this clock was ahead and has been set back.
-        let before = match self.spoken.get(gallery) {
+        // Boards take no head that is older than the one before, also where this clock was ahead and has been set back, and the servers have lost that head.
+        let times = HeadTimes::open(&self.office.with(|book| book.trees.store.clone()))?;
+        let until = match self.spoken.until {
+            Some(until) => until,
+            None => *self.spoken.until.insert(times.until()?),
+        };
+        let before = match self.spoken.newest.get(gallery) {
             Some(before) => *before,
-            None => self.newest_head(gallery).await?.unwrap_or_default(),
+            None => self.newest_head(gallery).await?.unwrap_or_default().max(until),
         };
         let at_ms = self.office.now_ms().max(before.saturating_add(1));
-        self.spoken.insert(gallery.clone(), at_ms);
+        if let Err(error) = tokio::task::spawn_blocking(move || times.reserve(at_ms)).await? {
+            tracing::error!(%error, "when heads were signed cannot be kept; boards hear them all the same");
+        }
+        self.spoken.newest.insert(gallery.clone(), at_ms);
         if let Some(head) = self.office.with(|book| book.head(gallery, at_ms))? {
             let payload: Vec<u8> = head.into();
             self.carrier.publish(Message::new(Subject::head(gallery), payload)).await?;

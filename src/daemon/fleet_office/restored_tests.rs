@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use tempfile::TempDir;
 
@@ -10,10 +10,12 @@ use super::desk::{Issuer, LinkState, Office};
 use super::link::{self, LinkError};
 use super::term::{Term, TermError};
 use super::tests::{Names, ask, at_the_servers, confirm, eventually, invited, office};
-use crate::fleet::BoardKey;
+use crate::clock::SimulatedClock;
 use crate::fleet::carrier::{Carrier, MAX_READ, MemoryServer, Stream, Subject, person_of};
+use crate::fleet::{BoardKey, Head, Opened};
+use crate::office::fleet::Collected;
 use crate::office::fleet::protocol::{Answer, Request};
-use crate::office::fleet::tests::{berlin, board, fleet, gallery, key, somebody};
+use crate::office::fleet::tests::{berlin, board, fleet, gallery, key, open, somebody};
 use crate::store::Store;
 
 /// A copy of an office's folder, as a backup has it.
@@ -140,4 +142,32 @@ async fn the_proof_of_forgetting_names_what_the_servers_had_and_have() {
     assert_eq!(state.last, 4, "two enrolments, the mark, and Ada once again");
     answers.abort();
     link.abort();
+}
+
+/// An office whose clock is so far ahead; the newest head at its servers.
+async fn head_of(dir: &TempDir, ahead: Duration, server: &MemoryServer) -> u64 {
+    let (book, clock) = (open(dir.path()).unwrap(), SimulatedClock::new(SystemTime::now() + ahead));
+    let collected = Collected::open(&book.trees.store).unwrap();
+    let office = Arc::new(Office::new(book, collected, Box::new(Names::default()), Arc::new(clock)));
+    if office.with(|book| book.epoch(&gallery())).is_none() {
+        let public = BoardKey::from_bytes(&[3; 32]).public();
+        office
+            .with(|book| book.add_board(&board("front"), &berlin(), public, "credential of front".into(), 0))
+            .unwrap();
+        office.change(|book| book.enroll(somebody("Ada", 0.0), "anna")).await.unwrap().unwrap();
+    }
+    let link = at_the_servers(&office, server);
+    let newest = async || server.carrier().newest(&Subject::head(&gallery())).await.ok().flatten();
+    let head = eventually("a head", newest).await;
+    let Ok(Opened::Body(head)) = key().public().open::<Head>(fleet(), &head.payload) else { panic!("no head") };
+    stopped(office, link).await;
+    head.at_ms
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn heads_are_newer_than_before_also_after_a_clock_that_was_ahead_and_without_what_the_servers_had() {
+    let (dir, day) = (tempfile::tempdir().unwrap(), Duration::from_secs(86_400));
+    let wrong = head_of(&dir, day, &MemoryServer::default()).await;
+    let right = head_of(&dir, Duration::ZERO, &MemoryServer::default()).await;
+    assert!(right > wrong && right < wrong + 60_000, "{right} after {wrong}");
 }

@@ -12,6 +12,7 @@
 //! - `changes`: enrolling, forgetting, lockdowns, boards, new epochs
 //! - `collected`: the records of all boards; `erase`: without those who were forgotten; `feed`: which are new, for copies elsewhere;
 //!   `history`: by time, with numbers that hold over all boards; `read`: as that orders them; `own`: the office's own records beside them
+//! - `heads`: when heads were signed, over a restart
 //! - `models`: the way of a site to another model; `gathering`: templates of that model
 
 mod admit;
@@ -22,6 +23,7 @@ mod erase;
 mod faces;
 mod feed;
 mod gathering;
+mod heads;
 pub mod history;
 #[cfg(test)]
 pub(crate) mod history_tests;
@@ -47,6 +49,7 @@ pub use collected::{Arrived, Collected, Mark, StreamPlace};
 pub use erase::Trace;
 pub use feed::FeedPlace;
 pub use gathering::{Gathered, MOST_OF_A_VISIT, Photographed};
+pub use heads::HeadTimes;
 pub use kept::{KeptBoard, KeptError, KeptGallery, KeptRequest, Roll, RollPhase};
 pub use mail::MailKeys;
 pub use models::{KEPT_MS, RollOrder, RollStanding};

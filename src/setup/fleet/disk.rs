@@ -1,6 +1,7 @@
-//! What a board keeps of its fleet besides people: the newest rules and the newest head, as they were signed. Doors act on them after a restart without a
-//! network.
+//! What a board keeps of its fleet besides people: the newest rules and the newest head, as they were signed, and whom it believes. Doors act on them after a
+//! restart without a network.
 
+use super::known::KnownFleet;
 use crate::fleet::{Body, FleetId, Heads, OfficePublic, Opened, SiteRules};
 use crate::store::{Change, Store, StoreError, Tree};
 
@@ -9,6 +10,7 @@ const ACCESS: &str = "access";
 const HEAD: &str = "head";
 const MODEL: &str = "model";
 const ORDERED: &str = "ordered";
+const KNOWN: &str = "known";
 
 /// The tree of what is kept.
 #[derive(Clone)]
@@ -21,6 +23,30 @@ impl Disk {
     /// Opens it in the daemon's store.
     pub fn open(store: &Store) -> Result<Disk, StoreError> {
         Ok(Disk { tree: store.tree("fleet_board")?, store: store.clone() })
+    }
+
+    /// Keeps whom the board believes, for a start at which the membership cannot be read. What an office of another fleet said is forgotten.
+    pub fn keep_known(&self, known: &KnownFleet) -> Result<(), StoreError> {
+        let (json, before) = (known.to_json(), self.tree.get(KNOWN)?);
+        if before.as_ref().is_some_and(|before| **before == *json) {
+            return Ok(());
+        }
+        let left = self.known().is_some_and(|before| !before.is_of(known));
+        let of_another = [RULES, ACCESS, HEAD, ORDERED].into_iter().filter(|_| left).map(|key| self.tree.delete(key));
+        let changes: Vec<Change> = std::iter::once(self.tree.put(KNOWN, json)).chain(of_another).collect();
+        self.store.commit(&changes)
+    }
+
+    /// Whom the board believed at the last start with a good membership.
+    pub fn known(&self) -> Option<KnownFleet> {
+        KnownFleet::from_json(&self.tree.get(KNOWN).unwrap_or_default()?)
+    }
+
+    /// Whether there are rules of a site, of this fleet as far as anybody can tell, whether they can be read or not.
+    pub fn has_rules(&self, of: Option<&KnownFleet>) -> bool {
+        let of_another = self.known().zip(of).is_some_and(|(before, now)| !before.is_of(now));
+        let is_there = |key: &str| !matches!(self.tree.get(key), Ok(None));
+        !of_another && (is_there(RULES) || is_there(ACCESS))
     }
 
     /// The rules that were in force before the restart. What cannot be read counts for nothing: the office has it.

@@ -1,10 +1,10 @@
 //! Who may pass by the rules of a site: checked at the office before they are signed, and again at each board before its doors go by them.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use jiff::Timestamp;
 
 use super::disk::Disk;
-use super::membership::Membership;
+use super::known::Belonging;
 use crate::api::ruling::{RulesOrigin, SiteRulesForm};
 use crate::config::{Config, SiteText};
 use crate::fleet::{AccessText, MAX_ACCESS, SiteAccess, SiteRules};
@@ -90,16 +90,31 @@ pub fn under(own: &Config, rules: &SiteRules) -> Result<InForce> {
 }
 
 /// What a board goes by at its start, before any server answers: the newest rules that it has, else those that it went by before. Where it has rules and
-/// cannot go by any, nobody passes by face, PIN or tag: its own permits may let in whom the site does not.
+/// cannot go by any, nobody passes by face, PIN or tag: its own permits may let in whom the site does not. A membership that cannot be read changes nothing of
+/// that.
+///
+/// # Errors
+/// The store cannot be read.
 pub fn in_force_at_start(own: &Config, store: &Store) -> Result<InForce> {
     if !own.fleet.enabled {
         return Ok(InForce::own(own));
     }
-    // Without a membership nothing on the disk can be believed; the daemon says so.
-    let Ok(membership) = Membership::load(&own.fleet.membership) else { return Ok(InForce::own(own)) };
     let disk = Disk::open(store).context("the rules of the fleet cannot be read")?;
-    let (office, fleet) = (&membership.office, membership.fleet);
-    Ok(usable_of(own, disk.rules(office, fleet).as_ref(), disk.access(office, fleet).as_ref()))
+    let known = Belonging::read(&own.fleet.membership, &disk).known;
+    let (newest, before) = match &known {
+        Some(known) => (disk.rules(&known.office, known.fleet), disk.access(&known.office, known.fleet)),
+        None => (None, None),
+    };
+    if newest.is_none() && before.is_none() && disk.has_rules(known.as_ref()) {
+        let source = "the rules of the site, which this board cannot read";
+        let closed = InForce { config: own.closed(source), origin: RulesOrigin::default() };
+        let trouble = anyhow!(
+            "the rules of the site that are on the disk cannot be read: they are damaged or of a newer usher, or nobody knows whose they are. They come again from \
+             the fleet's servers; where the membership cannot be read, let the board join again"
+        );
+        return Ok(closed.in_trouble(&trouble));
+    }
+    Ok(usable_of(own, newest.as_ref(), before.as_ref()))
 }
 
 fn usable_of(own: &Config, newest: Option<&SiteRules>, before: Option<&SiteRules>) -> InForce {
