@@ -56,7 +56,7 @@ pub use name::{Board, FleetId, Gallery, NameError, Site};
 pub use person::{MAX_FLEET_TEMPLATES, PeopleRecord, PersonBody, PersonRecord, Place, Tombstone};
 pub use place::{MAX_PLACE, MAX_PLACES, PLACES_FOR_MS, PersonPlace, Places};
 pub use replica::{Counts, Progress, Replica};
-pub use request::{Ask, BoardRequest, MAX_REQUEST, RequestError, RequestKind, RequestPlace};
+pub use request::{Ask, BoardRequest, MAX_MODEL, MAX_REQUEST, RequestError, RequestKind, RequestPlace};
 pub use revoked::Revocations;
 pub use rules::{AccessText, Lockdown, MAX_ACCESS, MAX_RESENDS, ModelName, SiteAccess, SiteModels, SiteRules};
 pub use sealed::{BoardKey, BoardPublic, EpochKey, SealedError};

@@ -31,6 +31,8 @@ const SCHEMA: u16 = 1;
 const HEADER: usize = 8 + 2 + 16 + 8;
 /// The longest request, in bytes.
 pub const MAX_REQUEST: usize = 400 * 1024;
+/// The longest name of a model, in bytes. It is in every record of a person and in every head.
+pub const MAX_MODEL: usize = 200;
 
 /// Which of the requests about one person it is: the newest of each kind counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -234,6 +236,9 @@ fn read(bytes: &[u8]) -> Result<(String, Ask), SealedError> {
     let json = part(&mut rest).ok_or_else(|| unreadable("it is truncated"))?;
     let Header { by, ask, model, record } =
         serde_json::from_slice(json).map_err(|error| SealedError::Unreadable(error.to_string()))?;
+    if model.as_ref().is_some_and(|model| model.as_str().len() > MAX_MODEL) {
+        return Err(unreadable("the name of its model is too long"));
+    }
     let mut parts = Vec::new();
     while !rest.is_empty() && parts.len() < MAX_FLEET_TEMPLATES {
         parts.push(part(&mut rest).ok_or_else(|| unreadable("it is truncated"))?);
@@ -376,6 +381,11 @@ mod tests {
         let ask = BoardRequest { number: 1, by: String::new(), ask: Ask::Disable };
         let sealed = ask.seal(FLEET, &place(RequestKind::Templates), &board, &office.public());
         assert_eq!(sealed, Err(RequestError::NotARequest));
+        let ask = Ask::Templates { model: ModelId::new(&"m".repeat(MAX_MODEL + 1)), templates: Vec::new(), record: 1 };
+        let (place, request) = (place(RequestKind::Templates), BoardRequest { number: 1, by: String::new(), ask });
+        let sealed = request.seal(FLEET, &place, &board, &office.public()).unwrap();
+        let opened = BoardRequest::open(FLEET, &place, &sealed, &office, &board.public());
+        assert!(matches!(opened, Err(RequestError::Sealed(SealedError::Unreadable(_)))), "{opened:?}");
         for kind in [RequestKind::Person, RequestKind::Templates] {
             assert_eq!(kind.to_string().parse(), Ok(kind));
         }

@@ -283,7 +283,7 @@ fn who_was_forgotten_before_the_board_knew_of_it_is_erased_there() {
     let ada = both.enroll("Ada", 0.0);
     let sent = both.sent(Which::New);
     both.arrives(&sent);
-    both.book.forget(&berlin(), "Ada").unwrap();
+    both.book.forget(&berlin(), "Ada", 0).unwrap();
     both.read();
     assert!(both.gallery.person(ada).is_err() && both.asked().is_empty() && both.agree());
     assert_eq!(both.kinds(), ["enrolled by otto", "removed by fleet"]);

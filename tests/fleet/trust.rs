@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 use usher::fleet::carrier::{Carrier, CarrierError, Link, Message, NatsCarrier, Stream, Subject};
 use usher::fleet::{Board, Gallery, Site};
-use usher::setup::fleet::{Membership, Pushed};
+use usher::setup::fleet::{Membership, OfficeFiles, Pushed};
 use uuid::Uuid;
 
 use crate::attacker::{Attacker, pem};
@@ -197,6 +197,23 @@ async fn a_revocation_without_servers_is_made_up_for() {
     servers.wipe(0);
     servers.run(0);
     timeout(PATIENCE, async { while membership.check().await.is_ok() {} }).await.unwrap();
+}
+
+/// An office that was restored from a backup knows of fewer revocations than the servers. Its list is newer by its date: a server would take it, and admit the others again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restored_office_that_revokes_before_it_has_compared_readmits_nobody() {
+    let Some(servers) = Servers::start(Program::Newer, 1) else { return };
+    let _office = servers.office(&["berlin"]).await;
+    let (lost, membership) = servers.board("berlin", "lost");
+    let (later, _) = servers.board("berlin", "later");
+    let restored = OfficeFiles::load(&servers.folder).unwrap();
+    restored.hold_back();
+    assert_eq!(servers.office.revoke(lost.credential.as_str(), now()).await.unwrap(), Pushed::Now(1));
+    assert!(membership.check().await.is_err());
+    let pushed = restored.revoke(later.credential.as_str(), now() + 1).await.unwrap();
+    assert!(matches!(pushed, Pushed::Later(_)), "{pushed:?}");
+    assert!(membership.check().await.is_err(), "it is still shut out");
+    assert!(restored.is_revoked(&later.credential), "and this one is on the office's list");
 }
 
 /// NATS does not check where an answer goes. A board that is in wrong hands can have an answer sent to a subject of another; it cannot choose what the

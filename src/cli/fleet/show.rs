@@ -63,6 +63,9 @@ pub fn status(out: &mut impl Write, status: &OfficeStatus) -> Result<()> {
         let open = format!("{} enrolments at doors can be decided: usher fleet requests list", status.requests);
         writeln!(out, "{}", toned(Tone::Warning, &open))?;
     }
+    for refused in &status.refused {
+        writeln!(out, "{}", toned(Tone::Bad, &refused.in_words()))?;
+    }
     for site in &status.sites {
         let lockdown = site.lockdown.as_deref().map(|lockdown| toned(Tone::Bad, &format!("; LOCKDOWN: {lockdown}")));
         let (name, people, epoch, rules) = (&site.site, site.people, site.epoch, site.rules);

@@ -46,7 +46,7 @@ use crate::daemon::site_places::PlacesDesk;
 use crate::fleet::carrier::Carrier;
 use crate::fleet::{Heads, Reader as RecordReader, Replica, SiteRules};
 use crate::ledger::Reader;
-use crate::office::fleet::key_file::KeyFile;
+use crate::office::fleet::key_file::{KeyFile, KeyFileError};
 use crate::office::{FleetPeople, Register};
 use crate::setup::fleet::{Belonging, Disk, Membership};
 use crate::store::Store;
@@ -154,14 +154,22 @@ pub fn open(
     Ok(Some(Joined { state: Arc::new(state), places, kept }))
 }
 
-/// The keys of the gallery. A damaged file is put aside: the servers have the newest key.
+/// The keys of the gallery. A damaged file is put aside: the servers have the newest key. One that cannot be read stays where it is.
 fn own_keys(path: &Path) -> Result<KeyFile> {
-    KeyFile::open(path).or_else(|error| {
-        let aside = path.with_extension("keys.damaged");
-        tracing::error!(%error, "the keys of the fleet cannot be read; they are put aside as {}", aside.display());
-        std::fs::rename(path, &aside).with_context(|| format!("{} cannot be put aside", path.display()))?;
-        Ok(KeyFile::open(path)?)
-    })
+    match KeyFile::open(path) {
+        Err(error @ KeyFileError::Damaged { .. }) => {
+            let aside = path.with_extension("keys.damaged");
+            tracing::error!(%error, "the keys of the fleet are damaged; they are put aside as {}", aside.display());
+            std::fs::rename(path, &aside).with_context(|| format!("{} cannot be put aside", path.display()))?;
+            Ok(KeyFile::open(path)?)
+        }
+        Err(error) => {
+            // The doors have all that they need on their disk.
+            tracing::error!(%error, "the keys of the fleet cannot be read now; the doors go on without them, and hear of no change of people until they can be");
+            Ok(KeyFile::unread(path))
+        }
+        Ok(keys) => Ok(keys),
+    }
 }
 
 impl Joined {
@@ -410,6 +418,12 @@ mod tests {
         let gallery: Gallery = "berlin".parse().unwrap();
         own_keys(&path).unwrap().insert(&gallery, 3, EpochKey::generate().unwrap()).unwrap();
         assert_eq!(own_keys(&path).unwrap().epochs(&gallery), [3]);
+        // What cannot be read is not damaged, and stays.
+        let whole = std::fs::read(&path).unwrap();
+        std::fs::create_dir(path.with_extension("new")).unwrap();
+        assert_eq!(own_keys(&path).unwrap().epochs(&gallery), [] as [u64; 0]);
+        std::fs::remove_dir(path.with_extension("new")).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), whole);
         std::fs::write(&path, "no key").unwrap();
         assert_eq!(own_keys(&path).unwrap().epochs(&gallery), [] as [u64; 0]);
         assert!(path.with_extension("keys.damaged").exists());

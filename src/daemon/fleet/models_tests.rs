@@ -263,7 +263,7 @@ async fn a_site_goes_over_while_a_board_is_off_somebody_is_forgotten_and_templat
 
     // One board is off. Somebody is forgotten, and the last one gets templates: the site goes over.
     back.stop().await;
-    office.change(|book| book.forget(&berlin(), "Bob").unwrap()).await.unwrap();
+    office.change(|book| book.forget(&berlin(), "Bob", 0).unwrap()).await.unwrap();
     eventually("Bob to be forgotten", || front.names() == ["Ada", "Eve"]).await;
     let photographs = Photographs {
         name: "Eve".into(),

@@ -14,7 +14,8 @@ use crate::domain::ModelId;
 use crate::fleet::{AccessText, Board, BoardKey, Gallery, Lockdown, SealedError, Site};
 use crate::office::fleet::key_file::hex;
 use crate::office::fleet::protocol::{
-    Answer, BoardReport, BoardRow, Done, MAX_RECORDS, ModelsAct, OfficeStatus, PersonRow, Proof, Request, SiteRow,
+    Answer, BoardReport, BoardRow, Done, MAX_RECORDS, ModelsAct, OfficeStatus, PersonRow, Proof, RefusedRow, Request,
+    SiteRow,
 };
 use crate::office::fleet::{
     Book, BookError, Decided, Decision, Forgotten, KeptBoard, KeptError, People, StreamPlace, Who,
@@ -63,11 +64,8 @@ async fn carry_out(office: &Arc<Office>, request: Request, by: String) -> Result
     Ok(match request {
         Request::Enroll(enrolment) => {
             let (site, name) = (enrolment.site.clone(), enrolment.name.clone());
-            let employee_id = enrolment.employee_id.clone();
             let uuid = changed(office, move |book| book.enroll(enrolment, &by)).await?;
-            // Somebody of that name is there again.
-            office.collected.stop_erasing(office.collected.trace(site.as_str(), &name, employee_id.as_deref())?)?;
-            Answer::Done(done(office, &site, format!("{name} is enrolled at {site} as {uuid}"), holds_list).await)
+            Answer::Done(done(office, &site, format!("{name} is enrolled at {site} as {uuid}"), LIST).await)
         }
         Request::Forget { site, name } => Answer::Done(forget(office, site, name, by).await?),
         Request::Lockdown { site, on, group } => Answer::Done(lockdown(office, site, on, group, by).await?),
@@ -91,7 +89,7 @@ async fn carry_out(office: &Arc<Office>, request: Request, by: String) -> Result
                 }
             };
             match site {
-                Some(site) => Answer::Done(done(office, &site, what, holds_list).await),
+                Some(site) => Answer::Done(done(office, &site, what, LIST).await),
                 None => Answer::Done(Done { what, ..Done::default() }),
             }
         }
@@ -113,18 +111,18 @@ async fn carry_out(office: &Arc<Office>, request: Request, by: String) -> Result
                 true => format!("doors of {site} open for {name} again"),
                 false => format!("no door of {site} opens for {name}"),
             };
-            Answer::Done(done(office, &site, what, holds_list).await)
+            Answer::Done(done(office, &site, what, LIST).await)
         }
         Request::Requests => Answer::Requests { requests: office.with(|book| book.open_requests()) },
         Request::Accept { who, force } => {
             let decision = move |book: &mut Book| book.decide_request(&who, Decision::Accept { force }, &by, at_ms);
             let Decided { site, name, .. } = changed(office, decision).await?;
-            Answer::Done(done(office, &site, format!("{name} is enrolled at {site}"), holds_list).await)
+            Answer::Done(done(office, &site, format!("{name} is enrolled at {site}"), LIST).await)
         }
         Request::Refuse { who, why } => {
             let decision = move |book: &mut Book| book.decide_request(&who, Decision::Refuse { why: &why }, &by, at_ms);
-            let Decided { board, name, .. } = changed(office, decision).await?;
-            let sent = wait_until_sent(office).await;
+            let Decided { site, board, name } = changed(office, decision).await?;
+            let sent = wait_until_sent(office, &site, LIST).await;
             let what = format!("{name} stays a person of {board} alone");
             Answer::Done(Done { what, sent, ..Done::default() })
         }
@@ -138,20 +136,27 @@ async fn carry_out(office: &Arc<Office>, request: Request, by: String) -> Result
 
 /// Forgets somebody, and erases them from the collected records.
 async fn forget(office: &Arc<Office>, site: Site, name: String, by: String) -> Result<Done, Refused> {
-    let at_ms = office.now_ms();
-    let at = site.clone();
-    let forgotten = changed(office, move |book| {
-        let forgotten = book.forget(&at, &name)?;
-        book.scrub_requests(&forgotten.name, at_ms)?;
-        Ok(forgotten)
-    })
-    .await?;
+    let (at_ms, at) = (office.now_ms(), site.clone());
+    let forgotten = changed(office, move |book| book.forget(&at, &name, at_ms)).await?;
     tracing::info!(%site, uuid = %forgotten.uuid, by, "somebody was forgotten");
-    let name = &forgotten.name;
-    let what = format!("{name} is forgotten at {site}; the key of their record is destroyed here");
-    let done = done(office, &site, what, holds_no_old_key).await;
-    let erased = erased(office, &site, &forgotten).await?;
-    Ok(Done { proof: Some(proof(&forgotten, erased)), ..done })
+    // Before the servers are waited for, and whatever they say. What fails here is tried again by itself.
+    let (ended, erased) = tokio::join!(office.end_epochs(), office.erase(forgotten.uuid));
+    let gone = office.with(|book| book.keys.get(&Gallery::from(&site), forgotten.destroyed_epoch).is_none());
+    let (name, again) = (&forgotten.name, "it is tried again each minute, see that the office's folder can be written");
+    let (what, mut notes) = (format!("{name} is forgotten at {site}"), Vec::new());
+    if !gone {
+        let why = ended.err().map_or_else(String::new, |error| format!(" ({error})"));
+        notes.push(format!("the key of their record is not destroyed yet{why}; {again}"));
+    }
+    if let Err(error) = &erased {
+        notes.push(format!("they are not erased from the collected records yet ({error}); {again}"));
+    }
+    let what = if gone { format!("{what}; the key of their record is destroyed here") } else { what };
+    let done = done(office, &site, what, KEY).await;
+    // A proof of what is not done yet would be none.
+    let proof = erased.ok().filter(|_| gone).map(|records| proof(&forgotten, records));
+    notes.extend(done.notes);
+    Ok(Done { proof, notes, ..done })
 }
 
 /// Begins a site's lockdown, or ends it.
@@ -173,7 +178,7 @@ async fn lockdown(
         true => format!("{site} is locked down: {who}"),
         false => format!("the lockdown of {site} is over"),
     };
-    Ok(done(office, &site, what, follows_rules).await)
+    Ok(done(office, &site, what, RULES).await)
 }
 
 /// Says who may pass at a site, and which boards go by it. `None` clears that.
@@ -184,7 +189,7 @@ async fn push_rules(office: &Arc<Office>, site: Site, rules: Option<AccessText>,
     tracing::info!(%site, by, cleared = config.is_none(), "the rules of a site change");
     let at = site.clone();
     let version = changed(office, move |book| book.say_who_passes(&at, rules, &by, at_ms)).await?;
-    let done = done(office, &site, in_words(&site, version, config.as_ref()), follows_rules).await;
+    let done = done(office, &site, in_words(&site, version, config.as_ref()), RULES).await;
     let mut boards = rows_of_boards(office)?;
     boards.retain(|row| row.site == site.as_str() && !row.revoked);
     Ok(with_notes(done, config.as_ref(), &boards))
@@ -219,7 +224,7 @@ async fn lead(office: &Arc<Office>, site: Site, act: ModelsAct, by: String) -> R
     // Whoever was the last one may have reached the share.
     let rows = rows_of_boards(office)?;
     changed(office, move |book| models::advance(book, &rows, at_ms)).await?;
-    let told = done(office, &site, what, follows_rules).await;
+    let told = done(office, &site, what, RULES).await;
     Ok(Answer::Done(Done { notes: models::troubles(&rows_of_boards(office)?, &site), ..told }))
 }
 
@@ -227,9 +232,9 @@ async fn invite(office: &Arc<Office>, site: Site, board: Board, at_ms: u64) -> R
     office.with(|book| book.may_invite(&board))?;
     let key = BoardKey::generate()?;
     let invitation = office.issuer.invite(&site, &board, &key)?;
-    let (public, credential) = (key.public(), invitation.credential);
-    changed(office, move |book| book.add_board(&board, &site, public, credential, at_ms)).await?;
-    wait_until_sent(office).await;
+    let (public, credential, at) = (key.public(), invitation.credential, site.clone());
+    changed(office, move |book| book.add_board(&board, &at, public, credential, at_ms)).await?;
+    wait_until_sent(office, &site, LIST).await;
     Ok(invitation.token)
 }
 
@@ -257,12 +262,25 @@ struct Change<'a> {
     people: Option<StreamPlace>,
 }
 
-/// Whether what a board says of itself confirms a change.
-type Confirms = fn(&Book, &BoardRow, &Change<'_>) -> bool;
+/// What kind of a change it is.
+#[derive(Clone, Copy)]
+struct Kind {
+    /// Whether the servers do not have all of it yet.
+    waits: fn(&Book, &Site) -> bool,
+    /// Whether what a board says of itself confirms it.
+    confirms: fn(&Book, &BoardRow, &Change<'_>) -> bool,
+}
+
+/// A change of a site's list of people.
+const LIST: Kind = Kind { waits: Book::waits, confirms: holds_list };
+/// A change after which a board must hold no earlier key.
+const KEY: Kind = Kind { waits: Book::waits, confirms: holds_no_old_key };
+/// A change of a site's rules.
+const RULES: Kind = Kind { waits: Book::rules_wait, confirms: follows_rules };
 
 /// What is reported of a change: whether it was sent, and which boards of the site have confirmed it.
-async fn done(office: &Arc<Office>, site: &Site, what: String, confirms: Confirms) -> Done {
-    let sent = wait_until_sent(office).await;
+async fn done(office: &Arc<Office>, site: &Site, what: String, kind: Kind) -> Done {
+    let sent = wait_until_sent(office, site, kind).await;
     // What others change meanwhile is not waited for.
     let change = Change { site, people: office.written(&Gallery::from(site)) };
     let until = Instant::now() + CONFIRMED_WITHIN;
@@ -271,22 +289,28 @@ async fn done(office: &Arc<Office>, site: &Site, what: String, confirms: Confirm
         let boards = rows_of_boards(office).unwrap_or_default();
         let boards = boards.into_iter().filter(|row| row.site == site.as_str() && !row.revoked);
         let (confirmed, missing): (Vec<BoardRow>, Vec<BoardRow>) =
-            office.with(|book| boards.partition(|row| confirms(book, row, &change)));
+            office.with(|book| boards.partition(|row| (kind.confirms)(book, row, &change)));
         let names = |rows: Vec<BoardRow>| rows.into_iter().map(|row| row.board).collect::<Vec<_>>();
         let over = !sent || missing.is_empty() || !matches!(timeout_at(until, heard.changed()).await, Ok(Ok(())));
         if over {
-            return Done { what, sent, confirmed: names(confirmed), missing: names(missing), ..Done::default() };
+            let (confirmed, missing, notes) = (names(confirmed), names(missing), refused_at(office, site));
+            return Done { what, sent, confirmed, missing, notes, proof: None };
         }
     }
 }
 
-/// Whether the servers have all changes made so far.
-async fn wait_until_sent(office: &Arc<Office>) -> bool {
+/// Whether the servers have everything of a site that is of this kind.
+async fn wait_until_sent(office: &Arc<Office>, site: &Site, kind: Kind) -> bool {
     let mut sent = office.sent.subscribe();
-    let changes = office.with(|book| book.changes);
     let until = Instant::now() + SENT_WITHIN;
-    let all = sent.wait_for(|sent| *sent != u64::MAX && *sent >= changes);
+    let all = sent.wait_for(|sent| *sent != u64::MAX && !office.with(|book| (kind.waits)(book, site)));
     matches!(timeout_at(until, all).await, Ok(Ok(_)))
+}
+
+/// What the servers refuse of a site, in words.
+fn refused_at(office: &Office, site: &Site) -> Vec<String> {
+    let rows = office.with(|book| book.refused_rows());
+    rows.iter().filter(|row| row.site == site.as_str()).map(RefusedRow::in_words).collect()
 }
 
 /// Holds the office's list, or has read the site's people as far as the change and taken all of them.
@@ -304,18 +328,6 @@ fn holds_no_old_key(book: &Book, row: &BoardRow, change: &Change<'_>) -> bool {
     let epoch = book.galleries.get(&Gallery::from(change.site)).map_or(0, |people| people.kept.epoch);
     holds_list(book, row, change)
         && row.said.as_ref().and_then(|said| said.oldest_epoch).is_some_and(|oldest| oldest >= epoch)
-}
-
-/// Erases somebody from the collected records of a site's boards, and from those that still come. Returns from how many.
-async fn erased(office: &Arc<Office>, site: &Site, forgotten: &Forgotten) -> Result<u64, Refused> {
-    let (office, site) = (office.clone(), site.to_string());
-    let who = office.collected.trace(&site, &forgotten.name, forgotten.employee_id.as_deref())?;
-    let uuid = forgotten.uuid;
-    Ok(spawn_blocking(move || {
-        office.collected.forget_uuid(uuid)?;
-        office.collected.erase(&site, who, &office.stamp())
-    })
-    .await??)
 }
 
 fn proof(forgotten: &Forgotten, erased_records: u64) -> Proof {
@@ -379,7 +391,8 @@ fn status(office: &Arc<Office>) -> Result<OfficeStatus, KeptError> {
         };
         OfficeStatus {
             state,
-            unsent: book.unsent.len() as u64,
+            unsent: (book.unsent.len() + book.refused.len()) as u64,
+            refused: book.refused_rows(),
             requests: book.requests.values().filter(|kept| !kept.sealed.is_empty()).count() as u64,
             sites: book.galleries.iter().map(site).collect(),
             boards,

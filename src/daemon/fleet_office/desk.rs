@@ -5,20 +5,23 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use thiserror::Error;
 use tokio::sync::watch;
 use tokio::task::{JoinError, spawn_blocking};
+use uuid::Uuid;
 
 use crate::clock::Clock;
 use crate::domain::Stamp;
 use crate::fleet::{Board, BoardKey, Gallery, Site};
 use crate::office::fleet::protocol::BoardReport;
-use crate::office::fleet::{Book, Collected, StreamPlace};
+use crate::office::fleet::{Book, BookError, Collected, KeptError, StreamPlace};
 
 /// The most boards whose reports are kept.
 const MOST_REPORTS: usize = 10_000;
+/// The pause between two parts of sealing a gallery anew.
+const BREATH: Duration = Duration::from_millis(1);
 
 /// Makes credentials for boards at the servers, and takes them back.
 pub trait Issuer: Send + Sync {
@@ -98,6 +101,17 @@ pub struct Report {
     pub at_ms: i64,
 }
 
+/// Why something that was begun is not ended yet. It is tried again by itself.
+#[derive(Debug, Error)]
+pub enum Unended {
+    #[error(transparent)]
+    Book(#[from] BookError),
+    #[error(transparent)]
+    Kept(#[from] KeptError),
+    #[error("a task failed: {0}")]
+    Task(#[from] JoinError),
+}
+
 /// The office.
 pub struct Office {
     book: Mutex<Book>,
@@ -157,6 +171,27 @@ impl Office {
         let changes = self.with(|book| book.changes);
         self.changed.send_if_modified(|before| std::mem::replace(before, changes) != changes);
         done
+    }
+
+    /// Seals everybody by the newest key of their gallery, and destroys the older ones. The book can be used in between.
+    ///
+    /// # Errors
+    /// The store or the keys cannot be written; call it again.
+    pub async fn end_epochs(self: &Arc<Self>) -> Result<(), Unended> {
+        while self.change(Book::end_some).await?? {
+            // Who waits for the book gets it now: its lock is not fair.
+            tokio::time::sleep(BREATH).await;
+        }
+        Ok(())
+    }
+
+    /// Erases somebody who was forgotten from the collected records. Returns from how many.
+    ///
+    /// # Errors
+    /// The store cannot be read or written; call it again.
+    pub async fn erase(self: &Arc<Self>, uuid: Uuid) -> Result<u64, Unended> {
+        let office = self.clone();
+        Ok(spawn_blocking(move || office.collected.erase(uuid, &office.stamp())).await??)
     }
 
     /// The time, for the office's own records.

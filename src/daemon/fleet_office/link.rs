@@ -9,13 +9,13 @@ use thiserror::Error;
 use tokio::sync::watch;
 
 use super::desk::{LinkState, Office};
-use super::reconcile::{Servers, galleries, subject, touched};
+use super::reconcile::{Servers, galleries, subject};
 use super::revocations::{self, RevocationsError};
 use super::term::{Term, TermError};
-use super::{collecting, hearing, models, places, requests};
+use super::{collecting, hearing, models, places, requests, upkeep};
 use crate::fleet::carrier::{self, Carrier, CarrierError, Message, Stream, Subject};
 use crate::fleet::{Gallery, Head, Opened};
-use crate::office::fleet::{BookError, HeadTimes, Item, KeptError, StreamPlace};
+use crate::office::fleet::{Book, BookError, HeadTimes, Item, KeptError, StreamPlace};
 use crate::store::StoreError;
 
 /// How often the office speaks, and looks through what boards say.
@@ -23,6 +23,9 @@ pub const SPEAKS_EVERY: Duration = Duration::from_secs(60);
 /// Between two attempts, at first and at most.
 const PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+/// After so many refusals of one kind and gallery, the others of that kind wait for the next minute, too.
+const REFUSALS: usize = 3;
+
 /// Why the office is not at the servers.
 #[derive(Debug, Error)]
 pub enum LinkError {
@@ -51,8 +54,15 @@ impl LinkError {
     }
 }
 
-/// Keeps the office at the servers. Returns only when another office writes.
+/// Keeps the office at the servers, and ends what was begun. Returns only when another office writes.
 pub async fn keep(office: Arc<Office>, carrier: Arc<dyn Carrier>, take_over: bool) -> LinkError {
+    tokio::select! {
+        error = keep_there(&office, carrier, take_over) => error,
+        never = upkeep::keep(&office) => match never {},
+    }
+}
+
+async fn keep_there(office: &Arc<Office>, carrier: Arc<dyn Carrier>, take_over: bool) -> LinkError {
     let (mut pause, mut term) = (PAUSE, None);
     let mut spoken = Spoken::default();
     loop {
@@ -105,6 +115,11 @@ struct Spoken {
     until: Option<u64>,
 }
 
+/// Whether the servers can be reached, and do not take this: another thing may still be taken.
+fn is_refusal(error: &CarrierError) -> bool {
+    matches!(error, CarrierError::Refused { .. } | CarrierError::TooLarge { .. })
+}
+
 struct AtServers {
     office: Arc<Office>,
     carrier: Arc<dyn Carrier>,
@@ -123,8 +138,9 @@ impl AtServers {
         let begun =
             Term::begin(&*carrier, &store, (fleet, &key), take_over, term.clone(), self.office.now_ms()).await?;
         let term = term.insert(begun);
-        let shut_out = revocations::compare(&self.office, &*carrier).await?;
+        // What is revoked meanwhile is published once more.
         self.revoked = self.office.issuer.revoked().len();
+        let shut_out = revocations::compare(&self.office, &*carrier).await?;
         self.office.wrote_nothing();
         self.servers = Servers::read(&*carrier, self.office.with(|book| galleries(book))).await?;
         for (stream, birth) in &self.servers.births {
@@ -136,7 +152,7 @@ impl AtServers {
         let mut servers = std::mem::take(&mut self.servers);
         self.servers = self
             .office
-            .blocking(move |book| {
+            .change(move |book| {
                 let epoch = |gallery: Gallery| Some((gallery.clone(), book.epoch(&gallery)?));
                 let epochs: BTreeMap<Gallery, u64> = shut_out.into_iter().filter_map(epoch).collect();
                 servers.compare(book)?;
@@ -199,22 +215,52 @@ impl AtServers {
             revocations::publish(&self.office, &*self.carrier).await?;
             self.revoked = revoked;
         }
-        let mut heads: BTreeSet<Gallery> = match all_heads {
-            true => self.office.with(|book| galleries(book)).into_iter().collect(),
-            false => BTreeSet::new(),
-        };
+        let mut heads: BTreeSet<Gallery> = BTreeSet::new();
+        if all_heads {
+            self.office.with(Book::try_refused_again);
+            heads = self.office.with(|book| galleries(book)).into_iter().collect();
+        }
+        let mut refusals = BTreeMap::new();
         // The first one each time: rules come first, also those of a lockdown that was ordered meanwhile.
         let changes = loop {
             let (changes, first) = self.office.with(|book| (book.changes, book.unsent.first().cloned()));
             let Some(item) = first else { break changes };
-            heads.extend(touched(&BTreeSet::from([item.clone()])));
-            self.publish_one(&item).await?;
+            match self.publish_one(&item).await {
+                Err(LinkError::Carrier(error)) if is_refusal(&error) => self.set_aside(&item, &error, &mut refusals),
+                published => published?,
+            }
+            if let Item::Rules(_) = item {
+                // Who waits for these does not wait for all that follows.
+                self.office.sent.send_modify(|_| {});
+            }
+            if !matches!(item, Item::Answers(..)) {
+                heads.insert(item.gallery());
+            }
         };
         for gallery in &heads {
-            self.publish_head(gallery).await?;
+            match self.publish_head(gallery).await {
+                // It is said again in a minute.
+                Err(LinkError::Carrier(error)) if is_refusal(&error) => {
+                    tracing::error!(%gallery, %error, "ALARM: the servers refuse to say how old the site's list of people is");
+                }
+                published => published?,
+            }
         }
-        self.office.sent.send_if_modified(|sent| std::mem::replace(sent, changes) != changes);
+        self.office.sent.send_modify(|sent| *sent = changes);
         Ok(())
+    }
+
+    /// Goes on without what the servers refuse.
+    fn set_aside(&self, item: &Item, error: &CarrierError, refusals: &mut BTreeMap<(&'static str, Gallery), usize>) {
+        let (kind, gallery, why) = (item.kind(), item.gallery(), error.to_string());
+        let count = refusals.entry((kind, gallery.clone())).or_default();
+        *count = count.saturating_add(1);
+        match *count < REFUSALS {
+            true => self.office.with(|book| book.set_aside(item, &why)),
+            // The stream is full, rather than one of them too large.
+            false => self.office.with(|book| book.set_aside_all(item, &why)),
+        }
+        tracing::error!(%gallery, what = kind, %error, "ALARM: the servers refuse what the office says, so boards of this site do not hear of it; tried again in a minute. `usher fleet status` lists it");
     }
 
     async fn publish_one(&mut self, item: &Item) -> Result<(), LinkError> {
@@ -238,11 +284,11 @@ impl AtServers {
             // It may have changed meanwhile.
             self.office.with(|book| {
                 if book.bytes(item).is_none_or(|now| *blake3::hash(now).as_bytes() == sent) {
-                    book.unsent.remove(item);
+                    book.is_sent(item);
                 }
             });
         } else {
-            self.office.with(|book| book.unsent.remove(item));
+            self.office.with(|book| book.is_sent(item));
         }
         Ok(())
     }

@@ -6,7 +6,7 @@
 //! - `collecting`: the boards' records; `hearing`: what boards say of themselves
 //! - `places`: the streams of places; `revocations`: who is shut out, over the restoring of a backup
 //! - `page`: the page over the fleet, and the API that it asks; `report`: the API over the records and people of all boards
-//! - `requests`: what boards ask
+//! - `requests`: what boards ask; `upkeep`: ending what was begun
 //! - `socket`: the process and the commands' socket; `answers` carries out what they ask; `rules`: the rules of a site; `models`: the models of sites
 
 mod answers;
@@ -14,6 +14,8 @@ mod collecting;
 mod desk;
 mod hearing;
 mod link;
+#[cfg(test)]
+mod link_tests;
 mod models;
 mod page;
 #[cfg(test)]
@@ -32,6 +34,7 @@ mod socket;
 mod term;
 #[cfg(test)]
 mod tests;
+mod upkeep;
 
 #[cfg(test)]
 pub use answers::answer;

@@ -1,7 +1,7 @@
 //! Comparing what the servers have with what the office's store says. What is missing or different there is published again; a newer record of this
 //! office that the store has not is taken over: the store was restored from a backup.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::fleet::carrier::{Carrier, CarrierError, MAX_READ, Stored, Stream, StreamState, Subject};
 use crate::fleet::{Gallery, GalleryKey, Opened, PeopleRecord, SiteRules};
@@ -93,6 +93,7 @@ impl Servers {
             }
         }
         book.unsent = unsent;
+        book.refused.clear();
         Ok(())
     }
 }
@@ -194,14 +195,4 @@ pub fn subject(item: &Item) -> Subject {
 /// The galleries of a book.
 pub fn galleries(book: &Book) -> Vec<Gallery> {
     book.galleries.keys().cloned().collect()
-}
-
-/// The galleries that unsent items belong to.
-pub fn touched(unsent: &BTreeSet<Item>) -> BTreeSet<Gallery> {
-    let of = |item: &Item| match item {
-        Item::Rules(site) => Some(Gallery::from(site)),
-        Item::Key(gallery, _) | Item::Dropped(gallery, _) | Item::Person(gallery, ..) => Some(gallery.clone()),
-        Item::Answers(..) => None,
-    };
-    unsent.iter().filter_map(of).collect()
 }

@@ -171,10 +171,8 @@ async fn who_was_absent_is_asked_of_all_sites() {
     // Before a board knew them, nobody missed them.
     assert_eq!(names(&office.get("/v1/attendance/day?date=2026-05-03").await, "absent"), [""; 0]);
     // Forgotten: neither there nor missed, and in no list.
-    let forgotten = office.office.with(|book| book.forget(&"rome".parse().unwrap(), "Bob")).unwrap();
-    let collected = &office.office.collected;
-    collected.forget_uuid(forgotten.uuid).unwrap();
-    collected.erase("rome", collected.trace("rome", "Bob", None).unwrap(), &office.clock.stamp()).unwrap();
+    let forgotten = office.office.with(|book| book.forget(&"rome".parse().unwrap(), "Bob", 0)).unwrap();
+    office.office.collected.erase(forgotten.uuid, &office.clock.stamp()).unwrap();
     let monday = office.get("/v1/attendance/day?date=2026-05-04").await;
     assert_eq!((names(&monday, "days"), names(&monday, "absent")), (vec!["Ada".to_owned()], vec![]));
     assert!(!office.get("/v1/journal").await.to_string().contains("Bob"));
@@ -212,8 +210,8 @@ async fn attendance_is_amended_at_the_office_and_the_amendment_is_a_record() {
     assert_eq!(office.ask(Method::POST, "/v1/attendance/amend", back).await.0, StatusCode::OK);
     assert_eq!(office.get("/v1/attendance?day=2026-05-04").await["days"][0]["worked_seconds"], 0);
     // The name goes from the office's own records, too.
-    let collected = &office.office.collected;
-    collected.erase("berlin", collected.trace("berlin", "Ada", None).unwrap(), &office.clock.stamp()).unwrap();
+    office.office.with(|book| book.forget(&"berlin".parse().unwrap(), "Ada", 0)).unwrap();
+    office.office.collected.erase(ada, &office.clock.stamp()).unwrap();
     assert!(!office.get("/v1/journal").await.to_string().contains("Ada"));
 }
 

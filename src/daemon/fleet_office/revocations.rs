@@ -42,10 +42,11 @@ pub async fn compare(office: &Arc<Office>, carrier: &dyn Carrier) -> Result<BTre
         None => BTreeSet::new(),
     };
     let new: BTreeSet<String> = theirs.difference(&office.issuer.revoked()).cloned().collect();
-    let taken_over = new.clone();
     let of = office.clone();
-    spawn_blocking(move || of.issuer.take_over(&taken_over)).await??;
-    let shut_out = office.change(move |book| book.shut_out(&new)).await??;
+    spawn_blocking(move || of.issuer.take_over(&new)).await??;
+    // Not only the new ones: a stop between the folder and the book may have left a board that counts as a member.
+    let all = office.issuer.revoked();
+    let shut_out = office.change(move |book| book.shut_out(&all)).await??;
     if office.issuer.revoked() != theirs {
         publish(office, carrier).await?;
     }

@@ -112,7 +112,7 @@ pub(super) async fn invited(office: &Arc<Office>, name: &str) -> BoardKey {
 }
 
 /// What a board says under a subject.
-fn said(of: &BoardKey, subject: &Subject, what: &impl serde::Serialize) -> Message {
+pub(super) fn said(of: &BoardKey, subject: &Subject, what: &impl serde::Serialize) -> Message {
     let (plain, office) = (serde_json::to_vec(what).unwrap(), RequestKey::of(&key()).public());
     Message::new(subject.clone(), mail::seal(fleet(), subject.as_str(), &plain, of, &office).unwrap())
 }

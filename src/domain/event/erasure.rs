@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Content, Event, Named, Part, Personal, PersonalData};
@@ -13,7 +14,7 @@ const SOMEBODY: &str = "an erased person";
 const SHORTEST_NAME: usize = 3;
 
 /// A person who is to be erased.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Erasure {
     person: PersonId,
     /// The names and employee ids under which they were recorded, in lower case.

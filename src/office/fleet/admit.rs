@@ -6,7 +6,7 @@ use super::book::{Book, BookError};
 use super::faces::Newcomer;
 use super::kept::KeptGallery;
 use crate::domain::{Embedding, ModelId};
-use crate::fleet::{Gallery, MAX_FLEET_TEMPLATES, PeopleRecord, PersonBody, PersonRecord, Place, Site};
+use crate::fleet::{Gallery, MAX_FLEET_TEMPLATES, MAX_MODEL, PeopleRecord, PersonBody, PersonRecord, Place, Site};
 use crate::gallery::{NewPerson, read_template};
 use crate::store::Change;
 
@@ -35,12 +35,7 @@ impl Book {
     pub(super) fn admit(&mut self, admission: Admission, more: Vec<Change>) -> Result<(), BookError> {
         let Admission { uuid, site, model, body, beside, labels, force } = admission;
         let gallery = Gallery::from(&site);
-        let PersonBody { name, employee_id, groups, .. } = body.clone();
-        let NewPerson { name, employee_id, groups } = NewPerson { name, employee_id, groups }.tidy()?;
-        if !(1..=MAX_FLEET_TEMPLATES).contains(&body.templates.len()) {
-            return Err(BookError::Refused(format!("give 1 to {MAX_FLEET_TEMPLATES} photographs")));
-        }
-        let faces = faces_of(&body.templates, &model)?;
+        let Sound { person: NewPerson { name, employee_id, groups }, faces } = sound(&body, &model)?;
         let people = self.people(&gallery)?;
         if let Some(other) = people.kept.model.as_ref().filter(|other| **other != model) {
             return Err(BookError::Refused(format!(
@@ -61,12 +56,15 @@ impl Book {
         let version = kept.floor.saturating_add(FIRST);
         let mut sealed = vec![self.sealed_person(&gallery, uuid, &model, &body, version)?];
         if let Some((model, templates)) = self.beside_of(&gallery, beside) {
-            let body = PersonBody { templates, ..body };
+            let body = PersonBody { templates, ..body.clone() };
             sealed.push(self.sealed_person(&gallery, uuid, &model, &body, version)?);
         }
         let mut changes = more;
         changes.extend(sealed.iter().map(|(record, signed)| self.trees.put_person(record, signed)));
         changes.push(self.trees.put_gallery(&gallery, &kept));
+        // What boards send from now on is about them, also if somebody of that name was forgotten.
+        let traces = &self.trees.traces;
+        changes.push(traces.stop(traces.of(site.as_str(), &body.name, body.employee_id.as_deref())));
         self.trees.store.commit(&changes)?;
         if let Some(people) = self.galleries.get_mut(&gallery) {
             people.kept = kept;
@@ -132,6 +130,26 @@ impl Book {
         let signed: Vec<u8> = self.key.sign(self.fleet, &record)?.into();
         Ok((record, signed))
     }
+}
+
+/// What somebody says of a new person, tidied, and their faces.
+pub(super) struct Sound {
+    pub person: NewPerson,
+    pub faces: Vec<Embedding>,
+}
+
+/// Checks what is said of a new person, whoever else is enrolled.
+pub(super) fn sound(body: &PersonBody, model: &ModelId) -> Result<Sound, BookError> {
+    let PersonBody { name, employee_id, groups, .. } = body.clone();
+    let person = NewPerson { name, employee_id, groups }.tidy()?;
+    if !(1..=MAX_FLEET_TEMPLATES).contains(&body.templates.len()) {
+        return Err(BookError::Refused(format!("give 1 to {MAX_FLEET_TEMPLATES} photographs")));
+    }
+    if model.as_str().len() > MAX_MODEL {
+        return Err(BookError::Refused(format!("the name of a model has at most {MAX_MODEL} bytes")));
+    }
+    let faces = faces_of(&body.templates, model)?;
+    Ok(Sound { person, faces })
 }
 
 /// The embeddings of templates as they travel, all of one model.

@@ -125,6 +125,8 @@ pub struct Book {
     pub decides: bool,
     /// What the servers do not have yet.
     pub unsent: BTreeSet<Item>,
+    /// What they refused when it was last tried, and why.
+    pub refused: BTreeMap<Item, Arc<str>>,
     /// Counts changes.
     pub changes: u64,
 }
@@ -160,6 +162,7 @@ impl Book {
             answers,
             decides: false,
             unsent: BTreeSet::new(),
+            refused: BTreeMap::new(),
             changes: 0,
         };
         let mut left = Vec::new();

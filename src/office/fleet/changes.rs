@@ -10,8 +10,8 @@ use super::kept::{EarlierKey, KeptBoard, KeptGallery, KeptRecord};
 use super::protocol::Enrolment;
 use crate::domain::ModelId;
 use crate::fleet::{
-    AccessText, Board, BoardPublic, Gallery, GalleryKey, Lockdown, PeopleRecord, PersonBody, PersonRecord, Site,
-    SiteAccess, SiteRules, Tombstone,
+    AccessText, Board, BoardPublic, Gallery, GalleryKey, Lockdown, PeopleRecord, PersonBody, Site, SiteAccess,
+    SiteRules, Tombstone,
 };
 use crate::store::Change;
 
@@ -28,7 +28,6 @@ const FIRST: u64 = 1;
 pub struct Forgotten {
     pub uuid: Uuid,
     pub name: String,
-    pub employee_id: Option<String>,
     /// BLAKE3 of the last record, and of the mark in its place.
     pub record: [u8; 32],
     pub mark: [u8; 32],
@@ -56,16 +55,20 @@ impl Book {
         Ok(uuid)
     }
 
-    /// Forgets somebody: a mark in the place of their record, a new key for all others, and the old one destroyed.
-    pub fn forget(&mut self, site: &Site, query: &str) -> Result<Forgotten, BookError> {
+    /// Forgets somebody: a mark in the place of their record, and a new key for all others. [`Book::end_epochs`] then seals these anew and destroys the old key, and
+    /// [`super::Collected::erase`] erases the person from collected records. Both are begun in the same commit, and are ended whatever happens.
+    pub fn forget(&mut self, site: &Site, query: &str, at_ms: u64) -> Result<Forgotten, BookError> {
         let gallery = Gallery::from(site);
         let uuid = self.meant(&gallery, query)?;
+        if let Some(who) = self.people(&gallery)?.entries.get(&uuid).and_then(|entry| entry.who.as_ref()) {
+            // First: after a stop from here on, somebody of that name is still there to be forgotten again.
+            self.scrub_requests(&who.body.name.clone(), at_ms)?;
+        }
         let people = self.people(&gallery)?;
         let before = people.entries.get(&uuid);
         let mut forgotten = Forgotten {
             uuid,
             name: before.and_then(|entry| Some(entry.who.as_ref()?.body.name.clone())).unwrap_or_default(),
-            employee_id: before.and_then(|entry| entry.who.as_ref()?.body.employee_id.clone()),
             record: before.map_or([0; 32], |entry| entry.hash),
             mark: [0; 32],
             destroyed_epoch: people.kept.epoch,
@@ -83,16 +86,25 @@ impl Book {
             signed.push((record, bytes));
         }
         // In one commit with the new epoch: whatever happens then, it will be ended.
-        let more = signed.iter().map(|(record, signed)| self.trees.put_person(record, signed)).collect();
+        let mut more: Vec<Change> =
+            signed.iter().map(|(record, signed)| self.trees.put_person(record, signed)).collect();
+        more.extend(self.erasing(&gallery, uuid));
         self.begin_epoch(&gallery, more)?;
         forgotten.mark = signed.first().map_or([0; 32], |(_, signed)| *blake3::hash(signed).as_bytes());
         for (record, signed) in signed {
             self.hold(record, signed)?;
         }
         self.changes += 1;
-        self.end_epochs(&gallery)?;
         forgotten.epoch = self.people(&gallery)?.kept.epoch;
         Ok(forgotten)
+    }
+
+    /// The changes from which on somebody of a gallery is erased from collected records; none if nobody knows their name.
+    pub(super) fn erasing(&self, gallery: &Gallery, uuid: Uuid) -> Vec<Change> {
+        let people = self.galleries.get(gallery).map(|people| &people.entries);
+        let Some(who) = people.and_then(|entries| entries.get(&uuid)?.who.as_ref()) else { return Vec::new() };
+        let (site, traces) = (gallery.as_str(), &self.trees.traces);
+        traces.begin(site, uuid, traces.of(site, &who.body.name, who.body.employee_id.as_deref()))
     }
 
     /// Begins a site's lockdown, or ends it.
@@ -169,7 +181,7 @@ impl Book {
     /// could.
     pub fn adopt_person(&mut self, record: PeopleRecord, signed: Vec<u8>) -> Result<bool, BookError> {
         let gallery = record.gallery().clone();
-        let Some(people) = self.galleries.get_mut(&gallery) else { return Ok(false) };
+        let Some(people) = self.galleries.get(&gallery) else { return Ok(false) };
         let mut kept = people.kept.clone();
         if let PeopleRecord::Person(person) = &record
             && self.keys.get(&gallery, person.epoch).is_none()
@@ -177,9 +189,14 @@ impl Book {
             return Ok(false);
         }
         kept.model.get_or_insert_with(|| record.model().clone());
-        let put = self.trees.put_person(&record, &signed);
-        self.trees.store.commit(&[put, self.trees.put_gallery(&gallery, &kept)])?;
-        people.kept = kept;
+        let mut changes = vec![self.trees.put_person(&record, &signed), self.trees.put_gallery(&gallery, &kept)];
+        if let PeopleRecord::Forgotten(_) = record {
+            changes.extend(self.erasing(&gallery, record.uuid()));
+        }
+        self.trees.store.commit(&changes)?;
+        if let Some(people) = self.galleries.get_mut(&gallery) {
+            people.kept = kept;
+        }
         self.hold(record, signed)?;
         self.changes += 1;
         Ok(true)
@@ -274,7 +291,7 @@ impl Book {
         self.boards.get(board).ok_or_else(unknown)
     }
 
-    /// Shuts a board out: it gets no later key.
+    /// Shuts a board out: it gets no later key. [`Book::end_epochs`] then seals everybody by a new one.
     pub fn revoke(&mut self, board: &Board) -> Result<(), BookError> {
         let before = self.known(board)?.clone();
         let entry = KeptBoard { revoked: true, ..before.clone() };
@@ -288,7 +305,7 @@ impl Book {
         }
         self.drop_requests_of(board);
         self.changes += 1;
-        self.end_epochs(&gallery)
+        Ok(())
     }
 
     /// Notes that a board was heard: its invitation was used.
@@ -335,34 +352,51 @@ impl Book {
 
     /// Goes over to the newest key with everybody who is still sealed by an older one, and destroys the older ones.
     pub fn end_epochs(&mut self, gallery: &Gallery) -> Result<(), BookError> {
+        while self.end_part(gallery)? {}
+        Ok(())
+    }
+
+    /// The same for some of the people of any gallery. Returns whether there are more.
+    ///
+    /// # Errors
+    /// The store or the keys cannot be written; call it again.
+    pub fn end_some(&mut self) -> Result<bool, BookError> {
+        let begun = |(gallery, people): (&Gallery, &People)| {
+            self.keys.epochs(gallery).iter().any(|epoch| *epoch < people.kept.epoch).then(|| gallery.clone())
+        };
+        let Some(gallery) = self.galleries.iter().find_map(begun) else { return Ok(false) };
+        self.end_part(&gallery)?;
+        Ok(true)
+    }
+
+    /// Seals some people of a gallery by the newest key; if there are none, destroys the older keys. Returns whether there were some.
+    fn end_part(&mut self, gallery: &Gallery) -> Result<bool, BookError> {
         let people = self.people(gallery)?;
         let epoch = people.kept.epoch;
-        let old: Vec<PersonRecord> = people
-            .entries
-            .values()
-            .chain(people.beside.entries.values())
-            .filter_map(|entry| match &entry.record {
-                PeopleRecord::Person(person) if person.epoch < epoch => Some(person.clone()),
-                _ => None,
-            })
-            .collect();
-        for part in old.chunks(COMMIT) {
-            let mut new = Vec::with_capacity(part.len());
-            for person in part {
-                let (before, after) = (self.epoch_key(gallery, person.epoch)?, self.epoch_key(gallery, epoch)?);
-                let version = person.version.saturating_add(1);
-                let record = PeopleRecord::Person(person.rewrap(self.fleet, before, after, epoch, version)?);
-                let signed: Vec<u8> = self.key.sign(self.fleet, &record)?.into();
-                new.push((record, signed));
-            }
-            let changes: Vec<Change> =
-                new.iter().map(|(record, signed)| self.trees.put_person(record, signed)).collect();
-            self.trees.store.commit(&changes)?;
-            for (record, signed) in new {
-                self.hold(record, signed)?;
-            }
+        let entries = people.entries.values().chain(people.beside.entries.values());
+        let old = entries.filter_map(|entry| match &entry.record {
+            PeopleRecord::Person(person) if person.epoch < epoch => Some(person),
+            _ => None,
+        });
+        let mut new = Vec::new();
+        for person in old.take(COMMIT) {
+            let (before, after) = (self.epoch_key(gallery, person.epoch)?, self.epoch_key(gallery, epoch)?);
+            let version = person.version.saturating_add(1);
+            let record = PeopleRecord::Person(person.rewrap(self.fleet, before, after, epoch, version)?);
+            let signed: Vec<u8> = self.key.sign(self.fleet, &record)?.into();
+            new.push((record, signed));
         }
-        Ok(self.keys.destroy_before(gallery, epoch)?)
+        if new.is_empty() {
+            self.keys.destroy_before(gallery, epoch)?;
+            return Ok(false);
+        }
+        let changes: Vec<Change> = new.iter().map(|(record, signed)| self.trees.put_person(record, signed)).collect();
+        self.trees.store.commit(&changes)?;
+        for (record, signed) in new {
+            self.hold(record, signed)?;
+        }
+        self.changes += 1;
+        Ok(true)
     }
 
     fn sealed_to(&self, board: &Board, entry: &KeptBoard, gallery: &Gallery, epoch: u64) -> Result<Vec<u8>, BookError> {

@@ -4,7 +4,7 @@
 //! Each record names the number before it in its board's journal. Where that one is missing here, there is a gap, and the board is asked to send
 //! again from there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
@@ -15,6 +15,7 @@ use super::feed::{Feed, FeedPlace};
 use super::history::{Batch, History, NUMBERS};
 use super::kept::KeptError;
 use super::protocol::{Changes, CollectedRecord, JournalMessage, Position};
+use super::traces::Traces;
 use crate::fleet::{Board, Site};
 use crate::ledger::{Journal, Record};
 use crate::store::{Bytes, Change, Store, Tree};
@@ -69,8 +70,10 @@ pub struct Collected {
     pub(super) records: Tree,
     marks: Tree,
     pub(super) place: Tree,
-    /// Those who are erased from what comes.
-    pub(super) erasing: Tree,
+    /// Those who are erased.
+    pub(super) traces: Traces,
+    /// The erasings that were finished last, with the numbers of records.
+    pub(super) finished: Mutex<VecDeque<(Uuid, u64)>>,
     pub(super) feed: Feed,
     /// Held from looking who is erased until the records are kept: what comes while somebody is erased must not slip through.
     pub(super) keeping: Mutex<()>,
@@ -98,7 +101,8 @@ impl Collected {
             records: store.tree("fleet_records")?,
             marks: store.tree("fleet_marks")?,
             place: store.tree("fleet_place")?,
-            erasing: store.tree("fleet_erasing")?,
+            traces: Traces::open(store)?,
+            finished: Mutex::default(),
             feed: Feed::open(store)?,
             keeping: Mutex::new(()),
             history: History::open(store)?,

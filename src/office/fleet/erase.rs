@@ -1,7 +1,6 @@
-//! Erasing somebody who was forgotten from the collected records: from those that are there, and from those that boards still send.
+//! Erasing somebody who was forgotten from the collected records: from those that are there, and from those that boards still send. `traces` says who.
 //!
-//! A board numbers its people itself, so somebody is found by site, name and employee id. What is kept to find them later is a keyed hash of the three,
-//! until somebody of that name is enrolled again.
+//! It can stop anywhere, and is taken up again where it was.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::PoisonError;
@@ -12,67 +11,89 @@ use uuid::Uuid;
 use super::collected::{Collected, Stored, read};
 use super::history::OWN;
 use super::kept::KeptError;
+use super::traces::Due;
 use crate::domain::{Erasure, PersonId, Stamp};
 use crate::ledger::Record;
-use crate::names;
 
-const SECRET: &str = "erasing";
 /// Records changed in one commit.
 const AT_ONCE: usize = 100;
 /// How deep a record is looked into: events are a few levels deep.
 const DEPTH: usize = 16;
 
-/// Somebody who is to be erased: a keyed hash of site, name and employee id.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Trace([u8; 32]);
+/// Finished erasings whose numbers of records are remembered.
+const MOST_FINISHED: usize = 100;
 
 impl Collected {
-    /// By what somebody is found.
+    /// Whose erasing was begun and is not finished.
     ///
     /// # Errors
-    /// The store cannot be read or written.
-    pub fn trace(&self, site: &str, name: &str, employee_id: Option<&str>) -> Result<Trace, KeptError> {
-        Ok(Trace(hash(&self.secret()?, site, name, employee_id)))
+    /// The store cannot be read.
+    pub fn erasings_due(&self) -> Result<Vec<Uuid>, KeptError> {
+        self.traces.due()
     }
 
-    /// Erases somebody from all records of a site, and from those that come. Returns from how many that are there.
+    /// Erases somebody who was forgotten from all records of their site, and what the history notes of them. Returns from how many records, as far as is known.
     ///
     /// # Errors
     /// The store cannot be read or written; call it again.
-    pub fn erase(&self, site: &str, who: Trace, stamp: &Stamp) -> Result<u64, KeptError> {
-        {
-            // What was looked at before is kept by then, and found below.
-            let _keeping = self.keeping.lock().unwrap_or_else(PoisonError::into_inner);
-            self.store.commit(&[self.erasing.put(who.0, [])])?;
+    pub fn erase(&self, uuid: Uuid, stamp: &Stamp) -> Result<u64, KeptError> {
+        // One at a time: whoever comes second hears what the first one did.
+        let mut finished = self.finished.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(due) = self.traces.due_of(uuid)? else {
+            let of = finished.iter().find(|(of, _)| *of == uuid);
+            return Ok(of.map_or(0, |(_, count)| *count));
+        };
+        let count = if due.erased { 0 } else { self.erase_records(uuid, &due, stamp)? };
+        if due.erased || count > 0 {
+            // Else the names would stay in the store's second copy.
+            self.store.compact()?;
         }
-        let secret = self.secret()?;
+        self.store.commit(&[self.traces.finished(uuid)])?;
+        finished.push_back((uuid, count));
+        if finished.len() > MOST_FINISHED {
+            finished.pop_front();
+        }
+        Ok(count)
+    }
+
+    fn erase_records(&self, uuid: Uuid, due: &Due, stamp: &Stamp) -> Result<u64, KeptError> {
+        // What was looked at before the erasing began is kept by then, and found below.
+        drop(self.keeping.lock().unwrap_or_else(PoisonError::into_inner));
         // The office's own records are about people of any site.
-        let of_site = |stored: &Stored| stored.site == site || stored.site == OWN;
-        let mut numbers: BTreeMap<String, BTreeMap<u32, Erasure>> = BTreeMap::new();
+        let of_site = |stored: &Stored| stored.site == due.site || stored.site == OWN;
+        // An earlier attempt may have erased the names by which they were found.
+        let mut found = due.found.clone();
         for entry in self.records.iter() {
             let Some((position, stored)) = read(&entry?) else { continue };
             if !of_site(&stored) {
                 continue;
             }
-            let found = mentioned(&stored.record, &|name, id| hash(&secret, site, name, id) == who.0);
-            let Some(record) = Record::from_json(&stored.record).filter(|_| !found.is_empty()) else { continue };
-            let of_board = numbers.entry(position.board).or_default();
-            for id in found {
+            let mentioned = mentioned(&stored.record, &|name, id| self.traces.of(&due.site, name, id) == due.who);
+            let Some(record) = Record::from_json(&stored.record).filter(|_| !mentioned.is_empty()) else { continue };
+            let of_board = found.entry(position.board).or_default();
+            for id in mentioned {
                 of_board.entry(id).or_insert_with(|| Erasure::of(PersonId(id))).learn(&record.content);
             }
         }
-        for (board, people) in &numbers {
+        if !found.is_empty() {
+            self.store.commit(&[self.traces.go_on(uuid, &Due { found: found.clone(), ..due.clone() })])?;
+        }
+        {
+            let _keeping = self.keeping.lock().unwrap_or_else(PoisonError::into_inner);
+            self.history.forget_uuid(uuid)?;
+        }
+        for (board, people) in &found {
             let _keeping = self.keeping.lock().unwrap_or_else(PoisonError::into_inner);
             self.history.forget(board, &mut people.keys().copied())?;
         }
-        if let Some(people) = numbers.get(OWN) {
+        if let Some(people) = found.get(OWN) {
             self.erase_own(people, stamp)?;
         }
         let (mut count, mut changes) = (0, BTreeMap::new());
         for entry in self.records.iter() {
             let (key, value) = entry?;
             let Some((position, stored)) = read(&(key.clone(), value)) else { continue };
-            let Some(erasures) = numbers.get(&position.board).filter(|_| of_site(&stored)) else { continue };
+            let Some(erasures) = found.get(&position.board).filter(|_| of_site(&stored)) else { continue };
             if let Some(erased) = without(&stored, erasures.values()) {
                 changes.insert(key.to_vec(), erased);
                 count += 1;
@@ -82,41 +103,20 @@ impl Collected {
             }
         }
         self.write(&mut changes)?;
-        if count > 0 {
-            // Else the names would stay in the store's second copy.
-            self.store.compact()?;
+        if !found.is_empty() {
+            // The names that were learned go with it.
+            let erased = Due { found: BTreeMap::new(), erased: true, ..due.clone() };
+            self.store.commit(&[self.traces.go_on(uuid, &erased)])?;
         }
         Ok(count)
     }
 
-    /// Forgets what the history notes of somebody of the fleet.
-    ///
-    /// # Errors
-    /// The store cannot be read or written.
-    pub fn forget_uuid(&self, uuid: Uuid) -> Result<(), KeptError> {
-        let _keeping = self.keeping.lock().unwrap_or_else(PoisonError::into_inner);
-        self.history.forget_uuid(uuid)
-    }
-
-    /// Somebody of that site and name is enrolled again: what boards send from now on is about them.
-    ///
-    /// # Errors
-    /// The store cannot be written.
-    pub fn stop_erasing(&self, who: Trace) -> Result<(), KeptError> {
-        Ok(self.store.commit(&[self.erasing.delete(who.0)])?)
-    }
-
     /// A record that came, without those who were erased.
     pub(super) fn admitted(&self, stored: Stored) -> Result<Stored, KeptError> {
-        if self.erasing.first()?.is_none() {
+        if self.traces.is_empty()? {
             return Ok(stored);
         }
-        let secret = self.secret()?;
-        let known = |name: &str, id: Option<&str>| {
-            let who = hash(&secret, &stored.site, name, id);
-            // What cannot be read is erased rather than kept.
-            self.erasing.contains_key(who).unwrap_or(true)
-        };
+        let known = |name: &str, id: Option<&str>| self.traces.is_erased(self.traces.of(&stored.site, name, id));
         let found = mentioned(&stored.record, &known);
         let Some(record) = Record::from_json(&stored.record).filter(|_| !found.is_empty()) else { return Ok(stored) };
         let erasures = found.into_iter().map(|id| {
@@ -136,16 +136,6 @@ impl Collected {
         let keys: Vec<Vec<u8>> = records.keys().cloned().collect();
         let changes = std::mem::take(records).into_iter().map(|(key, value)| self.records.put(key, value)).collect();
         self.feed.commit(&keys, &[], changes)
-    }
-
-    fn secret(&self) -> Result<[u8; 32], KeptError> {
-        if let Some(secret) = self.place.get(SECRET)?.and_then(|bytes| <[u8; 32]>::try_from(&*bytes).ok()) {
-            return Ok(secret);
-        }
-        // Of two that are made at once, the one that is stored last counts from then on: only later traces are found by it.
-        let secret: [u8; 32] = blake3::derive_key("usher fleet 1: traces of people", uuid::Uuid::new_v4().as_bytes());
-        self.store.commit(&[self.place.put(SECRET, secret)])?;
-        Ok(secret)
     }
 }
 
@@ -187,13 +177,8 @@ fn mentioned(record: &Value, is_them: &dyn Fn(&str, Option<&str>) -> bool) -> BT
     found
 }
 
-fn hash(secret: &[u8; 32], site: &str, name: &str, employee_id: Option<&str>) -> [u8; 32] {
-    let text = format!("{site}\0{}\0{}", names::key(name), employee_id.unwrap_or_default());
-    *blake3::keyed_hash(secret, text.as_bytes()).as_bytes()
-}
-
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use std::time::SystemTime;
 
     use super::*;
@@ -228,20 +213,26 @@ pub(super) mod tests {
         let dir = tempfile::tempdir().unwrap();
         let collected = Collected::open(&Store::open(dir.path()).unwrap()).unwrap();
         let all: Vec<Arrived> = (0..40).flat_map(|_| arrived(&[(1, "Ada"), (2, "Bob")])).collect();
-        let ada = collected.trace("berlin", "Ada", None).unwrap();
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 for part in all.chunks(2) {
                     collected.keep(part, place_of(1)).unwrap();
                 }
             });
-            scope.spawn(|| collected.erase("berlin", ada, &now()).unwrap());
+            scope.spawn(|| erase(&collected, "berlin", "Ada"));
         });
         let kept = text(&collected);
         assert!(kept.contains("Bob") && !kept.contains("Ada"), "{kept}");
     }
 
-    pub fn now() -> Stamp {
+    /// Forgets somebody, as far as records go. Returns from how many they were erased.
+    pub fn erase(collected: &Collected, site: &str, name: &str) -> u64 {
+        let (uuid, who) = (Uuid::new_v4(), collected.traces.of(site, name, None));
+        collected.store.commit(&collected.traces.begin(site, uuid, who)).unwrap();
+        collected.erase(uuid, &now()).unwrap()
+    }
+
+    fn now() -> Stamp {
         Stamp::at(SystemTime::now())
     }
 
@@ -255,17 +246,45 @@ pub(super) mod tests {
         let collected = Collected::open(&Store::open(dir.path()).unwrap()).unwrap();
         let place = StreamPlace { birth: 1, sequence: 1 };
         collected.keep(&arrived(&[(7, "Ada Lovelace"), (8, "Bob")]), place).unwrap();
-        let ada = collected.trace("berlin", "ada  LOVELACE", None).unwrap();
-        assert_eq!(collected.erase("rome", ada, &now()).unwrap(), 0, "another site");
-        assert_eq!(collected.erase("berlin", ada, &now()).unwrap(), 1);
+        assert_eq!(erase(&collected, "rome", "ada  LOVELACE"), 0, "another site");
+        assert_eq!(erase(&collected, "berlin", "ada  LOVELACE"), 1);
+        assert!(collected.erasings_due().unwrap().is_empty());
         assert!(!text(&collected).contains("Ada") && text(&collected).contains("Bob"));
         // A board that was away says that it removed her.
         collected.keep(&arrived(&[(9, "Ada Lovelace")]), place).unwrap();
         assert!(!text(&collected).contains("Ada"));
         assert_eq!(collected.list(None, None, 9).unwrap().len(), 3, "the records stay");
         // She comes back.
-        collected.stop_erasing(ada).unwrap();
+        collected.store.commit(&[collected.traces.stop(collected.traces.of("berlin", "Ada Lovelace", None))]).unwrap();
         collected.keep(&arrived(&[(10, "Ada Lovelace")]), place).unwrap();
         assert!(text(&collected).contains("Ada"));
+    }
+
+    #[test]
+    fn an_erasing_that_was_interrupted_is_ended_although_the_name_is_gone_that_it_was_found_by() {
+        let dir = tempfile::tempdir().unwrap();
+        let collected = Collected::open(&Store::open(dir.path()).unwrap()).unwrap();
+        let sent = arrived(&[(7, "Ada Lovelace"), (7, "Countess"), (8, "Bob")]);
+        collected.keep(&sent, place_of(1)).unwrap();
+        let (uuid, who) = (Uuid::new_v4(), collected.traces.of("berlin", "Ada Lovelace", None));
+        collected.store.commit(&collected.traces.begin("berlin", uuid, who)).unwrap();
+        // As far as after the first record that was rewritten.
+        let due = Due {
+            found: BTreeMap::from([("front".to_owned(), BTreeMap::from([(7, Erasure::of(PersonId(7)))]))]),
+            ..collected.traces.due_of(uuid).unwrap().unwrap()
+        };
+        collected.store.commit(&[collected.traces.go_on(uuid, &due)]).unwrap();
+        let (key, value) = collected.records.iter().next().unwrap().unwrap();
+        let (_, stored) = read(&(key.clone(), value)).unwrap();
+        let erased = without(&stored, due.found["front"].values()).unwrap();
+        collected.write(&mut BTreeMap::from([(key.to_vec(), erased)])).unwrap();
+        drop(collected);
+        let collected = Collected::open(&Store::open(dir.path()).unwrap()).unwrap();
+        assert!(!text(&collected).contains("Ada") && text(&collected).contains("Countess"));
+        assert_eq!(collected.erasings_due().unwrap(), [uuid]);
+        assert_eq!(collected.erase(uuid, &now()).unwrap(), 1);
+        assert!(!text(&collected).contains("Countess") && text(&collected).contains("Bob"));
+        assert_eq!(collected.erase(uuid, &now()).unwrap(), 1, "whoever comes second hears it, too");
+        assert!(collected.erasings_due().unwrap().is_empty());
     }
 }

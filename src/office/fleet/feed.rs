@@ -130,7 +130,7 @@ fn number(key: &[u8]) -> Option<u64> {
 mod tests {
     use super::*;
     use crate::office::fleet::Collected;
-    use crate::office::fleet::erase::tests::{arrived, now, place_of};
+    use crate::office::fleet::erase::tests::{arrived, erase, place_of};
     use crate::office::fleet::protocol::Changes;
 
     fn numbers(changes: &Changes) -> Vec<u64> {
@@ -154,8 +154,7 @@ mod tests {
         let end = collected.changes(Some(third.place), 10).unwrap();
         assert_eq!((numbers(&end), end.place), (vec![], third.place));
         // Erased records come again, as they are now.
-        let ada = collected.trace("berlin", "Ada", None).unwrap();
-        assert_eq!(collected.erase("berlin", ada, &now()).unwrap(), 2);
+        assert_eq!(erase(&collected, "berlin", "Ada"), 2);
         let erased = collected.changes(Some(end.place), 10).unwrap();
         assert_eq!((numbers(&erased), erased.anew), (vec![1, 3], false));
         assert!(!serde_json::to_string(&erased).unwrap().contains("Ada"));

@@ -10,6 +10,7 @@ use super::history::*;
 use crate::domain::{AccessEvent, Actor, Direction, DoorEvent, Event, Named, PeopleEvent, PersonId, Stamp};
 use crate::fleet::{Board, Site};
 use crate::ledger::{Dated, Journal, ReadOrder, RecordFilter};
+use crate::office::fleet::erase::tests::erase;
 use crate::office::fleet::protocol::JournalMessage;
 use crate::office::fleet::{Arrived, Collected, StreamPlace};
 use crate::store::Store;
@@ -270,9 +271,7 @@ fn who_is_forgotten_is_in_no_note_and_in_no_record() {
         texts.collect()
     };
     assert!(notes().contains("Ada"));
-    office
-        .erase("berlin", office.trace("berlin", "Ada Lovelace", None).unwrap(), &Stamp::at(SystemTime::now()))
-        .unwrap();
+    erase(&office, "berlin", "Ada Lovelace");
     assert!(!notes().contains("Ada") && notes().contains("Bob"));
     let records = all(&office);
     assert_eq!(records.len(), 2, "the record stays");

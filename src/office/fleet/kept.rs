@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use uuid::Uuid;
 
+use super::traces::Traces;
 use crate::domain::ModelId;
 use crate::fleet::{
     Answers, Board, BoardPublic, FleetId, Gallery, ModelName, OfficePublic, Opened, PeopleRecord, RequestKind, Site,
@@ -40,6 +41,8 @@ pub struct Trees {
     requests: Tree,
     /// A board to the signed answers to it.
     answers: Tree,
+    /// Those who are erased from collected records.
+    pub traces: Traces,
 }
 
 /// A gallery.
@@ -203,6 +206,7 @@ impl Trees {
             galleries: store.tree("fleet_galleries")?,
             requests: store.tree("fleet_requests")?,
             answers: store.tree("fleet_answers")?,
+            traces: Traces::open(store)?,
             store: store.clone(),
         })
     }

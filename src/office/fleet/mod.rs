@@ -5,12 +5,13 @@
 //! - `key_file`: the galleries' keys, beside the store
 //! - `kept`: what the store holds of people, boards and rules
 //! - `book`: people, boards and rules in memory, and what the servers do not have yet
+//! - `refused`: what the servers refuse
 //! - `restored`: going on from a backup
 //! - `faces`: whether a new face or name is somebody's already
 //! - `admit`: taking somebody in, and saying something new of them; `requests`: what boards ask
 //! - `mail`: opening what boards say
 //! - `changes`: enrolling, forgetting, lockdowns, boards, new epochs
-//! - `collected`: the records of all boards; `erase`: without those who were forgotten; `feed`: which are new, for copies elsewhere;
+//! - `collected`: the records of all boards; `erase`: without those who were forgotten, whom `traces` finds; `feed`: which are new, for copies elsewhere;
 //!   `history`: by time, with numbers that hold over all boards; `read`: as that orders them; `own`: the office's own records beside them
 //! - `heads`: when heads were signed, over a restart
 //! - `models`: the way of a site to another model; `gathering`: templates of that model
@@ -36,17 +37,20 @@ pub(crate) mod models_tests;
 mod own;
 pub mod protocol;
 mod read;
+mod refused;
 mod requests;
 #[cfg(test)]
 mod requests_tests;
 mod restored;
 #[cfg(test)]
 pub(crate) mod tests;
+mod traces;
 
 pub use book::{Book, BookError, Entry, Item, People, Set, Who};
 pub use changes::{Forgotten, INVITATION_MS};
 pub use collected::{Arrived, Collected, Mark, StreamPlace};
-pub use erase::Trace;
+#[cfg(test)]
+pub(crate) use erase::tests as erase_tests;
 pub use feed::FeedPlace;
 pub use gathering::{Gathered, MOST_OF_A_VISIT, Photographed};
 pub use heads::HeadTimes;

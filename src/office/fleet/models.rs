@@ -254,7 +254,6 @@ impl Book {
         self.unsent.retain(|item| !matches!(item, Item::Person(of, model, _) if of == gallery && *model == gone.model));
         self.unsent.insert(Item::Dropped(gallery.clone(), gone.model));
         self.changes += 1;
-        self.end_epochs(gallery)?;
         self.announce_models(gallery, at_ms)
     }
 

@@ -142,11 +142,12 @@ fn a_site_goes_over_at_its_share_and_the_old_records_are_dropped_in_the_end() {
     let mia = book.enroll(Enrolment { beside: somebody("", 270.0).templates, ..newcomer }, "anna").unwrap();
     assert_eq!((head(&book).count, head(&book).beside.unwrap().count), (4, 4));
     // Forgetting reaches boards of either model.
-    book.forget(&berlin(), "Bob").unwrap();
+    book.forget(&berlin(), "Bob", 0).unwrap();
     let people = &book.galleries[&gallery()];
     for set in [&people.entries, &people.beside.entries] {
         assert!(matches!(set[&bob].record, PeopleRecord::Forgotten(_)) && set[&mia].who.is_some());
     }
+    book.end_epochs(&gallery()).unwrap();
     assert_eq!(book.keys.epochs(&gallery()), [2]);
 
     // A board that is off keeps the old records alive; so does the first day.
@@ -160,6 +161,7 @@ fn a_site_goes_over_at_its_share_and_the_old_records_are_dropped_in_the_end() {
     assert!(head(&book).beside.is_none() && book.galleries[&gallery()].beside.entries.is_empty());
     // What a server has kept of it opens with no key that is left.
     let Ok(Opened::Body(PeopleRecord::Person(old))) = key().public().open(fleet(), &old) else { panic!() };
+    book.end_epochs(&gallery()).unwrap();
     assert_eq!(book.keys.epochs(&gallery()), [3]);
     assert!(old.open(fleet(), book.keys.get(&gallery(), 3).unwrap()).is_err());
     let (digest, since) = (head(&book).digest, book.rules[&berlin()].body.since_ms);

@@ -218,11 +218,36 @@ pub struct OfficeStatus {
     pub state: String,
     /// Changes that the servers do not have yet.
     pub unsent: u64,
+    /// Those of them that the servers refuse. They are tried again each minute.
+    #[serde(default)]
+    pub refused: Vec<RefusedRow>,
     /// Enrolments at doors that were refused or wait for a decision.
     #[serde(default)]
     pub requests: u64,
     pub sites: Vec<SiteRow>,
     pub boards: Vec<BoardRow>,
+}
+
+/// What the servers refuse of a site.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RefusedRow {
+    pub site: String,
+    /// `rules`, `keys`, `people` or `answers`.
+    pub what: String,
+    /// How many records.
+    pub count: u64,
+    /// Why, in the servers' words.
+    pub why: String,
+}
+
+impl RefusedRow {
+    /// What it means, in a sentence.
+    pub fn in_words(&self) -> String {
+        let RefusedRow { site, what, count, why } = self;
+        format!(
+            "the servers refuse {count} records of the {what} of {site} ({why}), so its boards do not hear of them; tried again each minute"
+        )
+    }
 }
 
 /// A site.

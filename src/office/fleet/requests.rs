@@ -6,7 +6,7 @@
 
 use uuid::Uuid;
 
-use super::admit::Admission;
+use super::admit::{Admission, sound};
 use super::book::{Book, BookError, Item};
 use super::kept::{KeptRecord, KeptRequest, RequestId};
 use super::protocol::RequestRow;
@@ -17,10 +17,11 @@ use crate::fleet::{
 use crate::names;
 use crate::store::Change;
 
-/// The most requests of one board that wait for somebody's decision.
+/// The most requests of one board that wait for somebody's decision, and the most bytes of them: a person with a few photographs needs some 10 KiB.
 const MOST_OPEN: usize = 200;
+const MOST_OPEN_BYTES: usize = 8 << 20;
 /// The most requests of one board that are remembered, so that none is carried out twice.
-const MOST_KEPT: usize = 100_000;
+const MOST_KEPT: usize = 20_000;
 /// How long a refused or waiting request can be decided, in milliseconds: 30 days. Then its faces are deleted.
 pub(super) const OPEN_FOR_MS: u64 = 30 * 86_400_000;
 
@@ -106,7 +107,11 @@ impl Book {
             Ok(()) => Ok(true),
             Err(refusal) if is_refusal(&refusal) => {
                 tracing::info!(%board, uuid = %id.2, "a request of a board is refused: `usher fleet requests list` says why");
-                let open = matches!(request.ask, Ask::Enroll { .. }) && self.open_of(board) < MOST_OPEN;
+                let is_sound = match &request.ask {
+                    Ask::Enroll { model, person } => sound(person, model).is_ok(),
+                    _ => false,
+                };
+                let open = is_sound && self.has_room(board, bytes);
                 let sealed = if open { bytes.to_vec() } else { Vec::new() };
                 let verdict = Verdict::Refused { why: for_board(&refusal) };
                 self.settle(&id, KeptRequest { verdict, why: refusal.to_string(), sealed, ..kept })?;
@@ -135,8 +140,9 @@ impl Book {
                 self.disable(id, &gallery, kept, terms.by)
             }
             (Ask::Enroll { .. }, Some(Some(_))) => self.settle(id, kept),
-            (Ask::Enroll { .. }, None) if terms.waits => {
-                if self.open_of(&id.0) >= MOST_OPEN {
+            (Ask::Enroll { model, person }, None) if terms.waits => {
+                sound(person, model)?;
+                if !self.has_room(&id.0, terms.bytes) {
                     return refused("too many requests of this board wait for a decision at the office");
                 }
                 let why = "somebody at the office has to decide".to_owned();
@@ -290,7 +296,7 @@ impl Book {
     ///
     /// # Errors
     /// The store cannot be written.
-    pub fn scrub_requests(&mut self, name: &str, at_ms: u64) -> Result<(), BookError> {
+    pub(super) fn scrub_requests(&mut self, name: &str, at_ms: u64) -> Result<(), BookError> {
         let names = |kept: &KeptRequest| {
             let told = matches!(&kept.verdict, Verdict::Refused { why } if why.contains(name));
             !name.is_empty() && (told || kept.why.contains(name))
@@ -325,14 +331,17 @@ impl Book {
         self.requests.range(first..).take_while(move |((of, _, _), _)| of == board)
     }
 
-    fn open_of(&self, board: &Board) -> usize {
-        self.requests_of(board).filter(|(_, kept)| !kept.sealed.is_empty()).count()
+    /// Whether one more request of a board can wait for a decision.
+    fn has_room(&self, board: &Board, request: &[u8]) -> bool {
+        let open = self.requests_of(board).map(|(_, kept)| kept.sealed.len()).filter(|length| *length > 0);
+        let (count, bytes) = open.fold((0, request.len()), |(count, bytes), length| (count + 1, bytes + length));
+        count < MOST_OPEN && bytes <= MOST_OPEN_BYTES
     }
 
     /// Answers a request again that was answered before, if the answer has given way to newer ones.
     fn answer_again(&mut self, id: &RequestId, at_ms: u64) -> Result<bool, BookError> {
         let Some(kept) = self.requests.get(id).cloned() else { return Ok(false) };
-        let newer = self.requests_of(&id.0).filter(|(_, other)| other.at_ms > kept.at_ms).count();
+        let newer = self.requests_of(&id.0).filter(|(_, other)| other.at_ms > kept.at_ms).take(MAX_ANSWERS).count();
         if newer < MAX_ANSWERS {
             return Ok(false);
         }
@@ -395,8 +404,10 @@ fn is_refusal(error: &BookError) -> bool {
         | BookError::AlikeElsewhere(_)
         | BookError::Gallery(_)
         | BookError::Model(_)
-        | BookError::Sealed(_) => true,
-        BookError::Kept(_) | BookError::Store(_) | BookError::Keys(_) | BookError::Signed(_) => false,
+        | BookError::Sealed(_)
+        // Too long for a record.
+        | BookError::Signed(_) => true,
+        BookError::Kept(_) | BookError::Store(_) | BookError::Keys(_) => false,
     }
 }
 

@@ -198,8 +198,7 @@ fn only_the_board_itself_asks_and_a_forgotten_person_does_not_come_back() {
     take(&mut book, ADA, 10, enroll("Ada", 0.0));
     take(&mut book, Uuid::from_u128(2), 10, enroll("Adam", 1.0));
     assert!(refusal(&book, Uuid::from_u128(2)).contains("Ada,"));
-    book.forget(&berlin(), "Ada").unwrap();
-    book.scrub_requests("Ada", 11).unwrap();
+    book.forget(&berlin(), "Ada", 11).unwrap();
     assert!(!refusal(&book, Uuid::from_u128(2)).contains("Ada"));
     take(&mut book, ADA, 12, enroll("Ada", 0.0));
     assert_eq!(enabled(&book, ADA), None);
@@ -228,4 +227,46 @@ fn an_answer_that_gave_way_is_given_again() {
     assert!(book.take_request(&place("front", ADA), &sealed(ADA, 1, Ask::Disable), 3).unwrap());
     assert!(refusal(&book, ADA).contains("nobody"));
     assert!(!book.take_request(&place("front", ADA), &sealed(ADA, 1, Ask::Disable), 4).unwrap());
+}
+
+#[test]
+fn a_request_that_fits_in_no_record_is_refused_and_keeps_no_other_from_being_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut book = book(dir.path());
+    let request = BoardRequest { number: 10, by: "o".repeat(380 * 1024), ask: enroll("Ada", 0.0) };
+    let sealed = request.seal(fleet(), &place("front", ADA), &front(), &RequestKey::of(&key()).public()).unwrap();
+    assert!(book.take_request(&place("front", ADA), &sealed, 10).unwrap());
+    assert_eq!(enabled(&book, ADA), None);
+    assert!(matches!(verdict(&book, ADA), Some(Verdict::Refused { .. })));
+    // A model with such a name, where there is none yet.
+    let bob = Uuid::from_u128(2);
+    let Ask::Enroll { person, .. } = enroll("Bob", 90.0) else { panic!() };
+    assert!(!take(&mut book, bob, 10, Ask::Enroll { model: ModelId::new(&"m".repeat(130_000)), person }));
+    assert_eq!((enabled(&book, bob), book.galleries[&gallery()].kept.model.clone()), (None, None));
+    assert!(take(&mut book, Uuid::from_u128(3), 10, enroll("Eve", 180.0)));
+}
+
+#[test]
+fn what_waits_for_a_decision_is_bounded() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut book = book(dir.path());
+    book.decides = true;
+    let kept = |book: &Book| book.requests.values().filter(|kept| !kept.sealed.is_empty()).count();
+    // Nobody could ever decide for it.
+    let Ask::Enroll { model, person } = enroll("Ada", 0.0) else { panic!() };
+    let empty = PersonBody { templates: Vec::new(), ..person.clone() };
+    assert!(take(&mut book, ADA, 10, Ask::Enroll { model: model.clone(), person: empty }));
+    assert!(refusal(&book, ADA).contains("photographs") && kept(&book) == 0);
+    // A quarter of a megabyte each: of a few dozen, the last ones are refused.
+    let large = PersonBody { groups: vec!["g".repeat(20); 11_000], ..person };
+    for number in 0..40 {
+        take(
+            &mut book,
+            Uuid::from_u128(1000 + number),
+            10,
+            Ask::Enroll { model: model.clone(), person: large.clone() },
+        );
+    }
+    assert!((20..40).contains(&kept(&book)), "{}", kept(&book));
+    assert!(refusal(&book, Uuid::from_u128(1039)).contains("too many requests"));
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use super::book::{Book, BookError};
 use crate::fleet::{Gallery, PeopleRecord, PersonRecord, Place, Tombstone};
+use crate::store::Change;
 
 /// What became of people whose newest records cannot be opened any more.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,7 +32,7 @@ impl Book {
         let out = self.boards.iter_mut().filter(|(_, kept)| !kept.revoked && is_out(&kept.credential));
         let mut changes = Vec::new();
         for (board, kept) in out {
-            tracing::warn!(%board, "this board was revoked after the backup from which the office was restored: it is shut out again");
+            tracing::warn!(%board, "this board's credential was taken back, and the store did not know it: the office was stopped meanwhile, or restored from a backup. The board is shut out");
             kept.revoked = true;
             changes.push(self.trees.put_board(board, kept));
             galleries.insert(Gallery::from(&kept.site));
@@ -43,14 +44,14 @@ impl Book {
         Ok(galleries)
     }
 
-    /// Begins an epoch of a gallery for those who are not shut out, and ends the ones before.
+    /// Begins an epoch of a gallery for those who are not shut out. [`Book::end_epochs`] ends the ones before.
     ///
     /// # Errors
     /// The store or the keys cannot be written.
     pub fn renew(&mut self, gallery: &Gallery) -> Result<(), BookError> {
         self.begin_epoch(gallery, Vec::new())?;
         self.changes += 1;
-        self.end_epochs(gallery)
+        Ok(())
     }
 
     /// Goes on after `epoch`, the newest one that the servers know of, if the store does not know it: with the people as far as the store has them.
@@ -86,7 +87,11 @@ impl Book {
             people.kept.model.get_or_insert_with(|| record.model().clone());
         }
         // All of it or nothing: a stop in between would leave records that nobody can open.
-        let changes = anew.iter().map(|(record, signed)| self.trees.put_person(record, signed)).collect();
+        let mut changes: Vec<Change> =
+            anew.iter().map(|(record, signed)| self.trees.put_person(record, signed)).collect();
+        for (record, _) in anew.iter().filter(|(record, _)| matches!(record, PeopleRecord::Forgotten(_))) {
+            changes.extend(self.erasing(gallery, record.uuid()));
+        }
         self.begin_epoch(gallery, changes)?;
         for (record, signed) in anew {
             self.hold(record, signed)?;
@@ -178,8 +183,9 @@ mod tests {
             book.hold(record, signed).unwrap();
         }
         let dan = book.enroll(somebody("Dan", 180.0), "anna").unwrap();
-        book.forget(&berlin(), "Cid").unwrap();
+        book.forget(&berlin(), "Cid", 0).unwrap();
         book.revoke(&board("back")).unwrap();
+        book.end_epochs(&gallery()).unwrap();
         let (there, epoch) = (all(&book), book.galleries[&gallery()].kept.epoch);
         assert_eq!(epoch, 3);
 

@@ -106,7 +106,7 @@ fn what_the_office_did_is_there_after_a_restart() {
         let mut book = book(dir.path());
         book.enroll(somebody("Ada", 0.0), "anna").unwrap();
         book.enroll(somebody("Bob", 90.0), "anna").unwrap();
-        book.forget(&berlin(), "Bob").unwrap();
+        book.forget(&berlin(), "Bob", 0).unwrap();
         book.lockdown(&berlin(), Some(Lockdown { group: None, by: "anna".into() }), 5).unwrap();
         book.galleries[&gallery()].digest.value()
     };
@@ -125,7 +125,8 @@ fn forgetting_destroys_the_key_and_keeps_all_others_readable() {
     let bob = book.enroll(somebody("Bob", 90.0), "anna").unwrap();
     let before = book.galleries[&gallery()].entries[&bob].signed.clone();
     let old = book.keys.get(&gallery(), 1).unwrap().clone();
-    book.forget(&berlin(), "Bob").unwrap();
+    book.forget(&berlin(), "Bob", 0).unwrap();
+    while book.end_some().unwrap() {}
     // Only the new key is left, in memory and on disk.
     assert_eq!(book.keys.epochs(&gallery()), [2]);
     let digits = super::key_file::hex(&*old.to_bytes());
@@ -183,7 +184,7 @@ fn a_face_or_a_name_that_is_somebodys_is_refused() {
         refused(book.enroll(Enrolment { site: "bonn".parse().unwrap(), ..somebody("Eve", 180.0) }, "anna"))
             .contains("invite")
     );
-    assert!(refused(book.forget(&berlin(), "Eve")).contains("nobody"));
+    assert!(refused(book.forget(&berlin(), "Eve", 0)).contains("nobody"));
 }
 
 #[test]

@@ -209,6 +209,12 @@ impl OfficeFiles {
             changed.revoke(&user, now)?;
             files::write_json(&self.account.path, &changed)?;
             *claims = changed;
+            if self.account.held_back.load(Relaxed) {
+                // The servers take the newest list, and theirs may name more.
+                return Ok(Pushed::Later(
+                    "the office has not compared its list of revoked credentials with theirs yet".into(),
+                ));
+            }
             self.secrets.keys.account_claim(&claims)?
         };
         match push_account(self.system("revoke"), &claim).await {

@@ -56,5 +56,6 @@ fn office(t: &Words, status: &OfficeStatus) -> Markup {
             }
         }
         @if status.unsent > 0 { p.warn { (t.with("fleet-unsent", &[("count", status.unsent.into())])) } }
+        @for refused in &status.refused { p.bad role="alert" { (refused.in_words()) } }
     }
 }
