@@ -7,8 +7,8 @@ use std::sync::Arc;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, interval_at};
 
-use super::desk::{Office, Report};
-use super::link::{LinkError, SPEAKS_EVERY};
+use super::away::LinkError;
+use super::desk::{Office, Report, SPEAKS_EVERY};
 use crate::fleet::carrier::{Carrier, Stream, StreamState, Subject};
 use crate::fleet::{Board, Site};
 use crate::office::fleet::{Arrived, MailKeys, Mark, StreamPlace};

@@ -18,6 +18,8 @@ use crate::fleet::{Board, BoardKey, Gallery, Site};
 use crate::office::fleet::protocol::BoardReport;
 use crate::office::fleet::{Book, BookError, Collected, KeptError, StreamPlace};
 
+/// How often the office speaks, and looks through what boards say.
+pub const SPEAKS_EVERY: Duration = Duration::from_secs(60);
 /// The most boards whose reports are kept.
 const MOST_REPORTS: usize = 10_000;
 /// The pause between two parts of sealing a gallery anew.

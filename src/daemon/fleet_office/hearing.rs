@@ -7,8 +7,8 @@ use tokio::task::spawn_blocking;
 use tokio::time::{Instant, interval_at};
 
 use super::answers;
-use super::desk::{Office, Report};
-use super::link::{LinkError, SPEAKS_EVERY};
+use super::away::LinkError;
+use super::desk::{Office, Report, SPEAKS_EVERY};
 use crate::fleet::carrier::{Carrier, MAX_READ, Stored, Stream, StreamState, Subject};
 use crate::office::fleet::MailKeys;
 

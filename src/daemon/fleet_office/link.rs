@@ -5,54 +5,23 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use thiserror::Error;
 use tokio::sync::watch;
 
-use super::desk::{LinkState, Office};
+use super::away::LinkError;
+use super::desk::{LinkState, Office, SPEAKS_EVERY};
 use super::reconcile::{Servers, galleries, subject};
-use super::revocations::{self, RevocationsError};
-use super::term::{Term, TermError};
-use super::{collecting, hearing, models, places, requests, upkeep};
+use super::term::Term;
+use super::{collecting, hearing, models, places, requests, revocations, upkeep};
 use crate::fleet::carrier::{self, Carrier, CarrierError, Message, Stream, Subject};
 use crate::fleet::{Gallery, Head, Opened};
 use crate::office::fleet::{Book, BookError, HeadTimes, Item, KeptError, StreamPlace};
 use crate::store::StoreError;
 
-/// How often the office speaks, and looks through what boards say.
-pub const SPEAKS_EVERY: Duration = Duration::from_secs(60);
 /// Between two attempts, at first and at most.
 const PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 /// After so many refusals of one kind and gallery, the others of that kind wait for the next minute, too.
 const REFUSALS: usize = 3;
-
-/// Why the office is not at the servers.
-#[derive(Debug, Error)]
-pub enum LinkError {
-    #[error(transparent)]
-    Carrier(#[from] CarrierError),
-    #[error(transparent)]
-    Book(#[from] BookError),
-    #[error(transparent)]
-    Kept(#[from] KeptError),
-    #[error("the times of heads: {0}")]
-    Store(#[from] StoreError),
-    #[error(transparent)]
-    Term(#[from] TermError),
-    #[error(transparent)]
-    Requests(#[from] requests::Interrupted),
-    #[error(transparent)]
-    Revocations(#[from] RevocationsError),
-    #[error("a task failed: {0}")]
-    Task(#[from] tokio::task::JoinError),
-}
-
-impl LinkError {
-    /// Whether another office writes: this one must stop.
-    fn is_final(&self) -> bool {
-        matches!(self, LinkError::Term(TermError::TakenOver | TermError::Another { .. }))
-    }
-}
 
 /// Keeps the office at the servers, and ends what was begun. Returns only when another office writes.
 pub async fn keep(office: Arc<Office>, carrier: Arc<dyn Carrier>, take_over: bool) -> LinkError {

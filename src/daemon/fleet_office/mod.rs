@@ -2,7 +2,7 @@
 //! [`crate::office::fleet`].
 //!
 //! - `desk`: what the tasks share
-//! - `link`: publishing, heads; `reconcile` compares the servers with the store; `term`: that no other office writes
+//! - `link`: publishing, heads; `away`: why that ends; `reconcile` compares the servers with the store; `term`: that no other office writes
 //! - `collecting`: the boards' records; `hearing`: what boards say of themselves
 //! - `places`: the streams of places; `revocations`: who is shut out, over the restoring of a backup
 //! - `page`: the page over the fleet, and the API that it asks; `report`: the API over the records and people of all boards
@@ -10,6 +10,7 @@
 //! - `socket`: the process and the commands' socket; `answers` carries out what they ask; `rules`: the rules of a site; `models`: the models of sites
 
 mod answers;
+mod away;
 mod collecting;
 mod desk;
 mod hearing;

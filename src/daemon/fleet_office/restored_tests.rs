@@ -6,8 +6,9 @@ use std::time::{Duration, SystemTime};
 
 use tempfile::TempDir;
 
+use super::away::LinkError;
 use super::desk::{Issuer, LinkState, Office};
-use super::link::{self, LinkError};
+use super::link;
 use super::term::{Term, TermError};
 use super::tests::{Names, ask, at_the_servers, confirm, eventually, invited, office};
 use crate::clock::SimulatedClock;

@@ -14,8 +14,9 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::answers;
+use super::away::LinkError;
 use super::desk::Office;
-use super::link::{self, LinkError};
+use super::link;
 use super::term::TermError;
 use crate::api::users::user_name;
 use crate::daemon::connections::{self, Listener, ListenerCounts};

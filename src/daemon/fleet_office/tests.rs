@@ -10,8 +10,9 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::answers::answer;
+use super::away::LinkError;
 use super::desk::{Invitation, Issuer, IssuerError, Leaf, LinkState, Office, Revoked, Revoking};
-use super::link::{self, LinkError};
+use super::link;
 use super::term::TermError;
 use crate::clock::SystemClock;
 use crate::domain::ModelId;

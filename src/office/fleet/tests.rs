@@ -107,6 +107,7 @@ fn what_the_office_did_is_there_after_a_restart() {
         book.enroll(somebody("Ada", 0.0), "anna").unwrap();
         book.enroll(somebody("Bob", 90.0), "anna").unwrap();
         book.forget(&berlin(), "Bob", 0).unwrap();
+        book.end_epochs(&gallery()).unwrap();
         book.lockdown(&berlin(), Some(Lockdown { group: None, by: "anna".into() }), 5).unwrap();
         book.galleries[&gallery()].digest.value()
     };
