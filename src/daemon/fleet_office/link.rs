@@ -14,8 +14,7 @@ use super::term::Term;
 use super::{collecting, hearing, models, places, requests, revocations, upkeep};
 use crate::fleet::carrier::{self, Carrier, CarrierError, Message, Stream, Subject};
 use crate::fleet::{Gallery, Head, Opened};
-use crate::office::fleet::{Book, BookError, HeadTimes, Item, KeptError, StreamPlace};
-use crate::store::StoreError;
+use crate::office::fleet::{Book, BookError, HeadTimes, Item, StreamPlace};
 
 /// Between two attempts, at first and at most.
 const PAUSE: Duration = Duration::from_secs(1);

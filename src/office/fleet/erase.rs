@@ -29,7 +29,7 @@ impl Collected {
     /// # Errors
     /// The store cannot be read.
     pub fn erasings_due(&self) -> Result<Vec<Uuid>, KeptError> {
-        self.traces.due()
+        Ok(self.traces.due()?)
     }
 
     /// Erases somebody who was forgotten from all records of their site, and what the history notes of them. Returns from how many records, as far as is known.

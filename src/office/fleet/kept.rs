@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use uuid::Uuid;
 
-use super::traces::Traces;
+use super::traces::{TraceError, Traces};
 use crate::domain::ModelId;
 use crate::fleet::{
     Answers, Board, BoardPublic, FleetId, Gallery, ModelName, OfficePublic, Opened, PeopleRecord, RequestKind, Site,
@@ -20,6 +20,8 @@ use crate::store::{Change, Store, StoreError, Tree};
 pub enum KeptError {
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error(transparent)]
+    Traces(#[from] TraceError),
     #[error("the office's own records: {0}")]
     Own(#[from] LedgerError),
     #[error("the office's store is damaged: {what} cannot be read ({why}). Restore it from a backup")]

@@ -6,14 +6,23 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 use uuid::Uuid;
 
-use super::kept::KeptError;
 use crate::domain::Erasure;
 use crate::names;
-use crate::store::{Change, Store, Tree};
+use crate::store::{Change, Store, StoreError, Tree};
 
 const SECRET: &str = "erasing";
+
+/// Why it is not known who is erased.
+#[derive(Debug, Error)]
+pub enum TraceError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("the erasing of person {uuid} cannot be read ({why}): restore the office's store from a backup")]
+    Damaged { uuid: Uuid, why: serde_json::Error },
+}
 
 /// Somebody who is to be erased: a keyed hash of site, name and employee id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,7 +51,7 @@ impl Traces {
     ///
     /// # Errors
     /// The store cannot be read or written.
-    pub fn open(store: &Store) -> Result<Traces, KeptError> {
+    pub fn open(store: &Store) -> Result<Traces, TraceError> {
         let place = store.tree("fleet_place")?;
         let secret = match place.get(SECRET)?.and_then(|bytes| <[u8; 32]>::try_from(&*bytes).ok()) {
             Some(secret) => secret,
@@ -78,7 +87,7 @@ impl Traces {
     }
 
     /// Whether nobody is erased from what comes.
-    pub(super) fn is_empty(&self) -> Result<bool, KeptError> {
+    pub(super) fn is_empty(&self) -> Result<bool, TraceError> {
         Ok(self.erasing.first()?.is_none())
     }
 
@@ -86,7 +95,7 @@ impl Traces {
     ///
     /// # Errors
     /// The store cannot be read.
-    pub fn due(&self) -> Result<Vec<Uuid>, KeptError> {
+    pub fn due(&self) -> Result<Vec<Uuid>, TraceError> {
         let mut due = Vec::new();
         for entry in self.due.iter() {
             due.extend(Uuid::from_slice(&entry?.0).ok());
@@ -95,13 +104,9 @@ impl Traces {
     }
 
     /// How far an erasing is; `None` once it is finished.
-    pub(super) fn due_of(&self, uuid: Uuid) -> Result<Option<Due>, KeptError> {
+    pub(super) fn due_of(&self, uuid: Uuid) -> Result<Option<Due>, TraceError> {
         let Some(bytes) = self.due.get(uuid.as_bytes())? else { return Ok(None) };
-        let damaged = |error: serde_json::Error| KeptError::Damaged {
-            what: format!("the erasing of person {uuid}"),
-            why: error.to_string(),
-        };
-        serde_json::from_slice(&bytes).map(Some).map_err(damaged)
+        serde_json::from_slice(&bytes).map(Some).map_err(|why| TraceError::Damaged { uuid, why })
     }
 
     pub(super) fn go_on(&self, uuid: Uuid, due: &Due) -> Change {
