@@ -8,6 +8,7 @@
     reason = "a test fails loudly"
 )]
 
+mod alone;
 mod attacker;
 mod cluster;
 mod cut;
