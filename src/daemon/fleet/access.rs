@@ -43,12 +43,9 @@ impl BoardTask {
     /// Lets the doors go by what the rules say of who may pass, if that is new. Returns whether the doors go by it: where the board cannot use it, they go
     /// on as before. `None` if the doors did not answer or could not record it: it is tried again.
     pub(super) async fn take_access(&self, rules: &SiteRules) -> Result<Option<bool>, BoardError> {
-        let held = self.rules.as_ref().and_then(|held| held.access.as_ref());
         let is_usable = self.rulebook.now().origin.trouble.is_none();
-        // A board that could not read its rules at the start has none, and nobody passes there until some come.
-        let could_read = self.rules.is_some() || is_usable;
-        if could_read && rules.access.as_ref() == held {
-            return Ok(Some(is_usable));
+        if let Some(usable) = settled(self.rules.as_ref(), rules, is_usable) {
+            return Ok(Some(usable));
         }
         let (rulebook, doors, rules) = (self.rulebook.clone(), self.doors.clone(), rules.clone());
         match spawn_blocking(move || take(&rulebook, &doors, &rules)).await? {
@@ -59,6 +56,14 @@ impl BoardTask {
             }
         }
     }
+}
+
+/// Whether the board can use what the rules say of who may pass, where that is not new; `None` where it is to be taken. `is_usable` is how it stands now. A board
+/// that has no rules and is in trouble could not read them at its start: nobody passes there until some come, whatever they say.
+fn settled(held: Option<&SiteRules>, rules: &SiteRules, is_usable: bool) -> Option<bool> {
+    let could_read = held.is_some() || is_usable;
+    let is_same = rules.access.as_ref() == held.and_then(|held| held.access.as_ref());
+    (could_read && is_same).then_some(is_usable)
 }
 
 /// Lets the doors go by new rules, where the board can use them. Whether it can.
@@ -104,4 +109,32 @@ fn event(rules: &SiteRules, outcome: RulesOutcome, reason: Option<String>) -> Ev
     let by = Actor::Fleet(access.map(|access| access.by.clone()).unwrap_or_default());
     let version = access.map_or(rules.version, |access| access.version);
     Event::Daemon(DaemonEvent::SiteRules { site: rules.site.to_string(), version, outcome, reason, by })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::fleet::SiteAccess;
+
+    #[test]
+    fn a_board_that_could_not_read_its_rules_takes_any_that_come() {
+        let rules = |access| SiteRules {
+            site: "berlin".parse().unwrap(),
+            version: 8,
+            lockdown: None,
+            since_ms: 0,
+            resend: BTreeMap::new(),
+            access,
+            models: None,
+        };
+        let access = SiteAccess { version: 7, by: "anna".into(), since_ms: 0, rules: None };
+        let (silent, says) = (rules(None), rules(Some(access)));
+        assert_eq!(settled(None, &silent, false), None, "also those that leave it to the board");
+        assert_eq!(settled(None, &silent, true), Some(true));
+        assert_eq!(settled(None, &says, true), None);
+        assert_eq!(settled(Some(&says), &silent, true), None);
+        assert_eq!(settled(Some(&says), &says, false), Some(false), "they cannot be used, and come again");
+    }
 }

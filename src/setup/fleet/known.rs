@@ -1,13 +1,8 @@
-//! Whom a board believes, and by which names it goes: from its membership, or as its store kept it at the last good start. A membership file that cannot be
-//! read takes nothing from the doors that is on their disk.
+//! Whom a board believes, and by which names it goes: what its membership says of that, and its store keeps.
 
-use std::path::Path;
-
-use anyhow::Result;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::disk::Disk;
 use super::membership::Membership;
 use super::secret;
 use crate::fleet::{Board, FleetId, Gallery, OfficePublic, Site};
@@ -21,23 +16,6 @@ pub struct KnownFleet {
     pub site: Site,
     pub gallery: Gallery,
     pub board: Board,
-}
-
-/// A board's place in a fleet, at a start.
-pub struct Belonging {
-    /// `None` where neither the membership nor the store says it.
-    pub known: Option<KnownFleet>,
-    /// The membership, or why it cannot be read.
-    pub membership: Result<Membership>,
-}
-
-impl Belonging {
-    /// Reads the membership at `path`, and what the store kept of an earlier one.
-    pub fn read(path: &Path, disk: &Disk) -> Belonging {
-        let membership = Membership::load(path);
-        let known = membership.as_ref().map_or_else(|_| disk.known(), |membership| Some(membership.into()));
-        Belonging { known, membership }
-    }
 }
 
 impl KnownFleet {

@@ -3,8 +3,8 @@
 use anyhow::{Context, Result, anyhow, bail};
 use jiff::Timestamp;
 
+use super::belonging::Belonging;
 use super::disk::Disk;
-use super::known::Belonging;
 use crate::api::ruling::{RulesOrigin, SiteRulesForm};
 use crate::config::{Config, SiteText};
 use crate::fleet::{AccessText, MAX_ACCESS, SiteAccess, SiteRules};
