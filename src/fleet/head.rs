@@ -22,6 +22,11 @@ pub struct Head {
     pub count: u64,
     /// Of those records.
     pub digest: DigestValue,
+    /// The sum of their versions, which rises with every change, and the highest version of any record, also of the other model.
+    #[serde(default)]
+    pub total: u64,
+    #[serde(default)]
+    pub highest: u64,
     /// The epoch of all of them. Keys of epochs before it are destroyed once the digest is the same.
     pub epoch: u64,
     /// The version of each site's rules.
@@ -98,7 +103,8 @@ mod tests {
     fn head(gallery: &str, at_ms: u64) -> Head {
         let digest = Digest::default().value();
         let (gallery, model) = (gallery.parse().unwrap(), ModelId::new("net-1"));
-        Head { gallery, model, at_ms, count: 0, digest, epoch: 1, rules: BTreeMap::new(), beside: None }
+        let rules = BTreeMap::new();
+        Head { gallery, model, at_ms, count: 0, total: 0, highest: 0, digest, epoch: 1, rules, beside: None }
     }
 
     #[test]

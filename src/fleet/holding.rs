@@ -49,9 +49,11 @@ pub enum EntryState {
 }
 
 impl Entry {
-    /// Whether this replaces what is held. Of two records of one version, which an honest office does not make, the same one counts at every board.
+    /// Whether this replaces what is held. Whoever was forgotten does not come back, whatever the version: an office that was restored from a backup may
+    /// not know that they were. Of two records of one version, which an honest office does not make, the same one counts at every board.
     pub fn replaces(&self, held: Option<&Entry>) -> bool {
-        let rank = |entry: &Entry| (entry.version, entry.state, entry.hash);
+        let is_forgotten = |entry: &Entry| entry.state == EntryState::Forgotten;
+        let rank = |entry: &Entry| (is_forgotten(entry), entry.version, entry.state, entry.hash);
         held.is_none_or(|held| rank(self) > rank(held))
     }
 
@@ -109,12 +111,12 @@ mod tests {
         let entry = |version, state, hash| Entry { version, hash: [hash; 32], content: [0; 32], state };
         let rising = [
             entry(1, EntryState::Person, 9),
-            entry(1, EntryState::Forgotten, 1),
             entry(2, EntryState::Gone, 9),
             entry(2, EntryState::Person, 1),
             entry(2, EntryState::Person, 2),
-            entry(2, EntryState::Forgotten, 0),
             entry(3, EntryState::Person, 0),
+            entry(1, EntryState::Forgotten, 1),
+            entry(2, EntryState::Forgotten, 0),
         ];
         for (i, one) in rising.iter().enumerate() {
             assert!(one.replaces(None));
@@ -122,6 +124,6 @@ mod tests {
                 assert_eq!(one.replaces(Some(other)), i > j, "{one:?} {other:?}");
             }
         }
-        assert!(!rising[2].counts() && rising[3].counts() && rising[5].counts());
+        assert!(!rising[1].counts() && rising[2].counts() && rising[6].counts());
     }
 }

@@ -16,6 +16,8 @@ use super::name::FleetId;
 use super::request::RequestError;
 use super::sealed::{BoardKey, BoardPublic, context};
 
+/// The most that a board says at once, in bytes as sealed: many times what usher writes. A board in wrong hands must not fill servers' disks or the office's.
+pub const MAX_SAID: usize = 64 << 10;
 const MAGIC: &[u8; 8] = b"ushrsay1";
 const SCHEMA: u16 = 1;
 

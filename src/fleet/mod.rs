@@ -58,7 +58,7 @@ pub use place::{MAX_PLACE, MAX_PLACES, PLACES_FOR_MS, PersonPlace, Places};
 pub use replica::{Counts, Progress, Replica};
 pub use request::{Ask, BoardRequest, MAX_MODEL, MAX_REQUEST, RequestError, RequestKind, RequestPlace};
 pub use revoked::Revocations;
-pub use rules::{AccessText, Lockdown, MAX_ACCESS, MAX_RESENDS, ModelName, SiteAccess, SiteModels, SiteRules};
+pub use rules::{AccessText, Lockdown, MAX_ACCESS, MAX_RESENDS, ModelName, Resend, SiteAccess, SiteModels, SiteRules};
 pub use sealed::{BoardKey, BoardPublic, EpochKey, SealedError};
 pub use server_time::{ServerTime, millis};
 pub use signed::{Body, Kind, OfficeKey, OfficePublic, Opened, Refusal, Signed};

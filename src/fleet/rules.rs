@@ -25,15 +25,24 @@ pub struct SiteRules {
     pub lockdown: Option<Lockdown>,
     /// Since when they hold, in milliseconds since 1970, by the office's clock.
     pub since_ms: u64,
-    /// Boards that are to send their journal again, each from this sequence number on; at most [`MAX_RESENDS`].
+    /// Boards that are to send their journal again; at most [`MAX_RESENDS`].
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub resend: BTreeMap<Board, u64>,
+    pub resend: BTreeMap<Board, Resend>,
     /// Who may pass where and when; `None` until the office has said something of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub access: Option<SiteAccess>,
     /// The models of the site's templates; `None` before the site first went over to another one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub models: Option<SiteModels>,
+}
+
+/// What the office asks a board to send again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resend {
+    /// The number of the first record, in the board's journal.
+    pub from: u64,
+    /// The version of the rules in which this was asked: where records were lost again, they are asked for again, with another one.
+    pub number: u64,
 }
 
 /// Who may pass where and when, as the office said it last.
@@ -165,7 +174,7 @@ mod tests {
         // The lockdown in between may have been carried out at some doors.
         assert!(SiteRules { since_ms: 30, ..none.clone() }.orders_anew(Some(&none)));
         assert!(first.orders_anew(None) && !none.orders_anew(None), "a board that has just joined");
-        let resend = BTreeMap::from([("front".parse().unwrap(), 3)]);
+        let resend = BTreeMap::from([("front".parse().unwrap(), Resend { from: 3, number: 9 })]);
         assert!(!SiteRules { version: 99, resend, ..first.clone() }.orders_anew(Some(&first)));
         let access = Some(access("[[permit]]"));
         assert!(
@@ -178,7 +187,7 @@ mod tests {
     fn rules_for_the_most_boards_can_be_signed() {
         let lockdown = Some(Lockdown { group: Some("guards".into()), by: "anna".into() });
         let board = |n: usize| format!("a-board-with-a-rather-long-{n:05}").parse().unwrap();
-        let resend = (0..MAX_RESENDS).map(|n| (board(n), u64::MAX)).collect();
+        let resend = (0..MAX_RESENDS).map(|n| (board(n), Resend { from: u64::MAX, number: u64::MAX })).collect();
         let longest = access(&"x".repeat(MAX_ACCESS - access("").length()));
         assert_eq!(longest.length(), MAX_ACCESS);
         let whole = SiteRules { lockdown, resend, access: Some(longest), ..rules("berlin", 1) };

@@ -1,10 +1,13 @@
 //! A reader of the journal with its own place in it, kept on disk: beside the outbox of the broker, each reader goes at its own pace.
 //!
-//! The tree `readers` maps a reader's name to the number of the newest record that it is done with (big-endian). The records stay in the journal,
+//! The tree `readers` maps a reader's name to the number of the newest record that it is done with (big-endian), and `<name> tells` to the number of the
+//! first record that it was to tell somebody, and to whom. The records stay in the journal,
 //! whose retention bounds what can wait. A new reader begins with the next record.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
+
+use uuid::Uuid;
 
 use super::journal::number;
 use super::{Broken, Journal, LedgerError, ReadOrder, Record};
@@ -86,6 +89,30 @@ impl Reader {
         Ok(found)
     }
 
+    /// The records from now on are told to `whom`, unless they were before. Returns the number of the first one that is told to them.
+    ///
+    /// # Errors
+    /// The store cannot be read or written.
+    pub fn tells(&self, whom: &[u8]) -> Result<u64, LedgerError> {
+        let key = format!("{} tells", self.name);
+        let known = self.tree.get(&key)?;
+        if let Some((first, before)) = known.as_deref().and_then(<[u8]>::split_first_chunk::<8>)
+            && before == whom
+        {
+            return Ok(u64::from_be_bytes(*first));
+        }
+        let first = self.done().saturating_add(1);
+        self.store.commit(&[self.tree.put(key, [&first.to_be_bytes()[..], whom].concat())])?;
+        Ok(first)
+    }
+
+    /// The number of the newest record that the reader is done with, and its id; `None` for the id of one that is not there or cannot be read.
+    pub fn done_record(&self) -> (u64, Option<Uuid>) {
+        let done = self.done();
+        let record = self.journal.get(done).ok().flatten();
+        (done, record.map(|record| record.id))
+    }
+
     /// The number of the newest record that the reader is done with.
     pub fn done(&self) -> u64 {
         self.done.load(Ordering::Acquire)
@@ -160,10 +187,16 @@ mod tests {
             fleet.done_with(5).unwrap();
             fleet.done_with(4).unwrap();
             assert_eq!((fleet.waiting().unwrap(), other.waiting().unwrap()), (2, 4));
+            let fifth = journal.get(5).unwrap().unwrap().id;
+            assert_eq!((fleet.tells(b"one").unwrap(), fleet.done_record()), (6, (5, Some(fifth))));
+            fleet.done_with(6).unwrap();
+            assert_eq!((fleet.tells(b"one").unwrap(), fleet.tells(b"other").unwrap()), (6, 7));
+            fleet.resend(6).unwrap();
         }
         let store = Store::open(dir.path()).unwrap();
         let fleet = Reader::open(&store, "fleet").unwrap();
         assert_eq!(numbers(&fleet.pending(0, 9).unwrap()), [(5, 6), (6, 7)]);
+        assert_eq!(fleet.tells(b"other").unwrap(), 7);
     }
 
     #[test]

@@ -1,18 +1,43 @@
 //! What the board asks of the office, and hears about it.
 
+use std::time::Duration;
+
 use tokio::task::spawn_blocking;
+use tokio::time::Instant;
 
 use super::board::{BoardError, BoardTask};
 use crate::fleet::carrier::{CarrierError, Message, Subject};
 use crate::fleet::{Answers, BoardRequest, RequestPlace};
 use crate::office::Which;
 
+/// After which time requests that were not answered are sent again.
+const AGAIN_AFTER: Duration = Duration::from_secs(900);
+/// How long requests are sent before rules are looked at again.
+const SENDS_FOR: Duration = Duration::from_millis(50);
+
 impl BoardTask {
-    /// Sends requests to the office. Nothing waits for their answers.
+    /// Sends requests to the office. Nothing waits for their answers. Servers may lose one, so those without an answer are sent again now and then.
     pub(super) async fn send_requests(&mut self, which: Which) -> Result<(), BoardError> {
+        let is_time = self.asking.all.is_none_or(|at| at.elapsed() >= AGAIN_AFTER);
+        let which = if which == Which::Changed && is_time { Which::All } else { which };
+        if which == Which::All {
+            self.asking.all = Some(Instant::now());
+        }
         let register = self.register.clone();
         let due = spawn_blocking(move || register.requests_due(which)).await??;
-        for (id, asked, ask) in due {
+        self.asking.add(due);
+        self.send_waiting_requests().await
+    }
+
+    /// Sends some of the requests that wait: rules are looked at in between.
+    pub(super) async fn send_waiting_requests(&mut self) -> Result<(), BoardError> {
+        let began = Instant::now();
+        while let Some((id, asked, ask)) = self.asking.waiting.pop_front() {
+            if began.elapsed() > SENDS_FOR {
+                self.asking.waiting.push_front((id, asked, ask));
+                self.more_records = true;
+                break;
+            }
             let identity = &self.identity;
             let (site, board) = (identity.site.clone(), identity.board.clone());
             let place = RequestPlace { site, board, kind: id.kind, uuid: id.uuid };

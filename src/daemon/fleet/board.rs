@@ -15,6 +15,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 use super::astray::Astray;
 use super::leader::{Beside, Leader};
 use super::lockdown::DoorOrders;
+use super::progress::{Asking, Telling};
 use super::state::{Connection, FleetState};
 use crate::daemon::fleet_office::lost;
 use crate::daemon::rulebook::Rulebook;
@@ -102,6 +103,8 @@ pub struct BoardTask {
     pub told_waiting: u64,
     /// Whether records of the journal wait to be sent.
     pub more_records: bool,
+    pub telling: Telling,
+    pub asking: Asking,
     /// The newest version of the site's rules that was seen, in force or not.
     pub newest_rules: u64,
     /// Whether all that the servers have was read.
@@ -229,7 +232,7 @@ impl BoardTask {
 
     /// Follows the newest rules. Returns whether they are new.
     pub(super) async fn read_rules(&mut self) -> Result<bool, BoardError> {
-        let Identity { site, board, .. } = self.identity.clone();
+        let site = self.identity.site.clone();
         let Some(stored) = self.carrier.newest(&Subject::rules(&site)).await? else { return Ok(false) };
         let Some(rules) = self.opened::<SiteRules>(&stored, "rules") else { return Ok(false) };
         if rules.site != site {
@@ -238,6 +241,7 @@ impl BoardTask {
         self.newest_rules = self.newest_rules.max(rules.version);
         if !rules.replace(self.rules.as_ref()) {
             let is_held = self.rules.as_ref().is_some_and(|held| held.version == rules.version);
+            self.telling.saw_rules(is_held, &stored.payload);
             self.state.note(|now| now.rules_read |= is_held);
             self.lock_new_doors().await;
             return Ok(false);
@@ -255,14 +259,9 @@ impl BoardTask {
             spawn_blocking(move || disk.keep_ordered(&names)).await??;
         }
         let Some(usable) = self.take_access(&rules).await? else { return Ok(false) };
-        let before = self.rules.as_ref().and_then(|held| held.resend.get(&board));
-        if let Some(from) = rules.resend.get(&board).filter(|from| Some(*from) != before) {
-            tracing::info!(from, "the office asks for records again");
-            let (state, from) = (self.state.clone(), *from);
-            spawn_blocking(move || state.reader.resend(from)).await??;
-            self.more_records = true;
-        }
+        self.send_again(&rules).await?;
         let (disk, signed) = (self.disk.clone(), stored.payload);
+        self.telling.holds_rules(&signed);
         spawn_blocking(move || disk.keep_rules(&signed, usable)).await??;
         let version = rules.version;
         self.state.note(|state| (state.rules, state.rules_read) = (version, true));

@@ -3,7 +3,7 @@
 //! - `state`: how things stand, for the doors, the status and the metrics
 //! - `board`: the task at the servers; `people`: how it takes people; `astray`: when it reads everything again
 //! - `head`: hearing how old and how whole its people are
-//! - `telling`: its journal, and how it stands, for the office
+//! - `telling`: its journal, and how it stands, for the office; `progress`: how far it is with that
 //! - `access`: who may pass by the rules of the site
 //! - `asking`: what it asks of the office
 //! - `models`: following the site from one model to another; `leader`: what it needs for that
@@ -25,6 +25,7 @@ mod people;
 mod places;
 #[cfg(test)]
 mod places_tests;
+mod progress;
 mod state;
 mod telling;
 
@@ -53,6 +54,7 @@ use crate::store::Store;
 use astray::Astray;
 use board::{BoardTask, Identity};
 use places::PlacesTask;
+use progress::{Asking, Telling};
 
 pub use leader::Leader;
 pub use lockdown::DoorOrders;
@@ -216,6 +218,9 @@ impl Joined {
             .map(|desk| move |carrier: Arc<dyn Carrier>| PlacesTask::new(names, carrier, Box::new(of), desk, clock));
         let replica = Replica::open(reader, people).context("the people of the fleet cannot be read")?;
         let state = self.state.clone();
+        // The office takes what another key seals for the journal of another board.
+        let first = state.reader.tells(&identity.key.public().to_bytes())?;
+        let telling = Telling::begin(first, &kept.disk);
         tokio.spawn(async move {
             let new_doors_followed = kept::lock_new_doors(&kept.disk, kept.rules.as_ref(), &doors).await;
             let carrier = connected(&membership, &state).await;
@@ -240,6 +245,8 @@ impl Joined {
                 counted: BTreeMap::new(),
                 told_waiting: 0,
                 more_records: false,
+                telling,
+                asking: Asking::default(),
                 newest_rules: 0,
                 read_all: false,
                 astray: Astray::default(),
@@ -326,6 +333,8 @@ mod tests {
             model: crate::domain::ModelId::new("net"),
             at_ms: 1_000_000,
             count: 0,
+            total: 0,
+            highest: 0,
             digest: Digest::default().value(),
             epoch: 1,
             rules: Map::new(),

@@ -138,6 +138,7 @@ impl House {
         let (written, journal) = watch::channel(0);
         let names = (self.name.into(), "berlin".into());
         let state = FleetState::new(names, None, clock.clone(), reader_of_journal, journal.clone()).unwrap();
+        let telling = super::progress::Telling::begin(1, &disk);
         let task = BoardTask {
             identity,
             carrier: Arc::new(server.carrier()),
@@ -156,6 +157,8 @@ impl House {
             counted: BTreeMap::new(),
             told_waiting: 0,
             more_records: false,
+            telling,
+            asking: super::progress::Asking::default(),
             newest_rules: 0,
             read_all: false,
             astray: Astray::default(),

@@ -1,5 +1,6 @@
 //! Carries out what commands ask of the office.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use thiserror::Error;
 use tokio::task::{JoinError, spawn_blocking};
 use tokio::time::{Instant, timeout_at};
 
-use super::desk::{IssuerError, LinkState, Office, Revoked};
+use super::desk::{IssuerError, LinkState, Office, Report, Revoked};
 use super::models;
 use super::rules::{checked, in_words, with_notes};
 use crate::domain::ModelId;
@@ -18,7 +19,7 @@ use crate::office::fleet::protocol::{
     SiteRow,
 };
 use crate::office::fleet::{
-    Book, BookError, Decided, Decision, Forgotten, KeptBoard, KeptError, People, StreamPlace, Who,
+    Author, Book, BookError, Decided, Decision, Forgotten, KeptBoard, KeptError, People, StreamPlace, Who,
 };
 
 /// How long a command waits for the servers, and then for the boards.
@@ -327,7 +328,7 @@ fn has_taken(said: &BoardReport, place: StreamPlace) -> bool {
 fn holds_no_old_key(book: &Book, row: &BoardRow, change: &Change<'_>) -> bool {
     let epoch = book.galleries.get(&Gallery::from(change.site)).map_or(0, |people| people.kept.epoch);
     holds_list(book, row, change)
-        && row.said.as_ref().and_then(|said| said.oldest_epoch).is_some_and(|oldest| oldest >= epoch)
+        && row.said.as_ref().and_then(|said| said.oldest_epoch).is_some_and(|oldest| oldest == epoch)
 }
 
 fn proof(forgotten: &Forgotten, erased_records: u64) -> Proof {
@@ -342,8 +343,10 @@ fn proof(forgotten: &Forgotten, erased_records: u64) -> Proof {
 }
 
 fn follows_rules(book: &Book, row: &BoardRow, change: &Change<'_>) -> bool {
-    let version = book.rules.get(change.site).map_or(0, |rules| rules.body.version);
-    row.said.as_ref().is_some_and(|said| said.rules >= version)
+    // Exactly these: a version that another office gave, or that this one gave before it was restored, may be something else.
+    let Some(rules) = book.rules.get(change.site) else { return true };
+    let hash = hex(blake3::hash(&rules.signed).as_bytes());
+    row.said.as_ref().is_some_and(|said| said.rules == rules.body.version && said.rules_hash.as_ref() == Some(&hash))
 }
 
 fn rows(people: &People) -> Vec<PersonRow> {
@@ -422,15 +425,18 @@ pub fn rows_of_boards(office: &Arc<Office>) -> Result<Vec<BoardRow>, KeptError> 
                     BoardReport { clock_ahead_ms, ..report.said.clone() }
                 }),
                 heard_s: report
-                    .map(|report| u64::try_from(now_ms.saturating_sub(report.at_ms)).unwrap_or_default() / 1000),
+                    .and_then(Report::heard_ms)
+                    .map(|heard_ms| u64::try_from(now_ms.saturating_sub(heard_ms)).unwrap_or_default() / 1000),
                 whole,
                 ..BoardRow::default()
             }
         };
         book.boards.iter().map(row).collect::<Vec<_>>()
     });
+    let authors: BTreeMap<String, Author> =
+        office.with(|book| book.boards.iter().map(|(board, kept)| (board.to_string(), kept.author())).collect());
     for row in &mut rows {
-        let mark = office.collected.mark(&row.board)?;
+        let mark = office.collected.mark(&row.board)?.of(authors.get(&row.board).copied().unwrap_or_default());
         (row.collected, row.gap) = (mark.newest, mark.missing().is_some());
     }
     Ok(rows)

@@ -14,9 +14,9 @@ use uuid::Uuid;
 
 use crate::clock::Clock;
 use crate::domain::Stamp;
-use crate::fleet::{Board, BoardKey, Gallery, Site};
+use crate::fleet::{Board, BoardKey, Gallery, Head, Site};
 use crate::office::fleet::protocol::BoardReport;
-use crate::office::fleet::{Book, BookError, Collected, KeptError, StreamPlace};
+use crate::office::fleet::{Author, Book, BookError, Collected, KeptError, People, StreamPlace};
 
 /// How often the office speaks, and looks through what boards say.
 pub const SPEAKS_EVERY: Duration = Duration::from_secs(60);
@@ -24,6 +24,8 @@ pub const SPEAKS_EVERY: Duration = Duration::from_secs(60);
 const MOST_REPORTS: usize = 10_000;
 /// The pause between two parts of sealing a gallery anew.
 const BREATH: Duration = Duration::from_millis(1);
+/// A report is believed to be made so long after the head that it proves, in milliseconds: heads come each minute.
+const AFTER_HEAD_MS: i64 = 120_000;
 
 /// Makes credentials for boards at the servers, and takes them back.
 pub trait Issuer: Send + Sync {
@@ -98,9 +100,27 @@ pub enum LinkState {
 /// What a board last said, with the time at the server that stored it.
 #[derive(Clone, Debug)]
 pub struct Report {
+    /// By which key.
+    pub author: Author,
     pub said: BoardReport,
     /// In milliseconds since 1970.
     pub at_ms: i64,
+    /// When this office signed the newest head that the board had heard then, in milliseconds since 1970; 0 before the first one.
+    pub head_ms: u64,
+}
+
+impl Report {
+    /// When the board was heard, in milliseconds since 1970: not long after the head that it had heard, so that a server which repeats a report does not make
+    /// it younger. `None` before its first head.
+    pub fn heard_ms(&self) -> Option<i64> {
+        let head_ms = i64::try_from(self.head_ms).unwrap_or(i64::MAX);
+        (head_ms > 0).then(|| self.at_ms.min(head_ms.saturating_add(AFTER_HEAD_MS)))
+    }
+
+    /// Reports in the order in which the board made them.
+    fn order(&self) -> (u64, u64) {
+        (self.head_ms, self.said.number)
+    }
 }
 
 /// Why something that was begun is not ended yet. It is tried again by itself.
@@ -128,6 +148,10 @@ pub struct Office {
     pub heard: watch::Sender<u64>,
     state: Mutex<LinkState>,
     reports: Mutex<BTreeMap<Board, Report>>,
+    /// When this process began, in milliseconds since 1970.
+    pub began_ms: u64,
+    /// The epoch of each gallery, and the sum of its records' versions, when the office had first read what the servers have.
+    began: Mutex<BTreeMap<Gallery, (u64, u64)>>,
     /// Up to where the servers have each gallery's people.
     people: Mutex<BTreeMap<Gallery, StreamPlace>>,
 }
@@ -136,7 +160,10 @@ impl Office {
     /// An office that is not at the servers yet.
     pub fn new(book: Book, collected: Collected, issuer: Box<dyn Issuer>, clock: Arc<dyn Clock>) -> Office {
         let changed = watch::Sender::new(book.changes);
+        let began_ms = milliseconds(clock.wall());
         Office {
+            began_ms,
+            began: Mutex::default(),
             book: Mutex::new(book),
             collected,
             issuer,
@@ -203,8 +230,7 @@ impl Office {
 
     /// The wall clock, in milliseconds since 1970.
     pub fn now_ms(&self) -> u64 {
-        let since = self.clock.wall().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+        milliseconds(self.clock.wall())
     }
 
     /// How the office stands at the servers.
@@ -237,17 +263,55 @@ impl Office {
         lock(&self.people).clear();
     }
 
+    /// The office has read what the servers have: what was signed before this process is known from here on, or is lost.
+    pub fn begin_hearing(&self) {
+        let known = self.with(|book| {
+            let of = |(gallery, people): (&Gallery, &People)| (gallery.clone(), (people.kept.epoch, people.total()));
+            book.galleries.iter().map(of).collect::<Vec<_>>()
+        });
+        let mut began = lock(&self.began);
+        for (gallery, known) in known {
+            began.entry(gallery).or_insert(known);
+        }
+    }
+
+    /// Whether a head, which this office signed, counts what the store does not know: it was signed before the office was restored from a backup.
+    pub fn has_lost(&self, head: &Head) -> bool {
+        let Some((epoch, model)) =
+            self.with(|book| book.galleries.get(&head.gallery).map(|of| (of.kept.epoch, of.kept.model.clone())))
+        else {
+            return false;
+        };
+        if head.epoch > epoch {
+            return true;
+        }
+        let is_before = head.at_ms < self.began_ms && model.is_none_or(|model| model == head.model);
+        let began = lock(&self.began);
+        let known = began.get(&head.gallery).filter(|_| is_before);
+        known.is_some_and(|(epoch, total)| head.epoch >= *epoch && head.total > *total)
+    }
+
+    /// The office goes on above that head.
+    pub fn went_on_after(&self, head: &Head) {
+        if let Some((_, total)) = lock(&self.began).get_mut(&head.gallery) {
+            *total = head.total.max(*total);
+        }
+    }
+
     /// What boards said last.
     pub fn reports(&self) -> BTreeMap<Board, Report> {
         lock(&self.reports).clone()
     }
 
-    /// Notes what a board says. Returns whether it is new.
+    /// Notes what a board says. Returns whether it is new: made after what it said before, or by another board of that name.
     pub fn note_report(&self, board: &Board, report: Report) -> bool {
         let mut reports = lock(&self.reports);
         let room = reports.len() < MOST_REPORTS || reports.contains_key(board);
-        let is_new =
-            room && reports.get(board).is_none_or(|before| before.at_ms != report.at_ms || before.said != report.said);
+        // A server may repeat what a board said earlier.
+        let is_new = room
+            && reports
+                .get(board)
+                .is_none_or(|before| before.author != report.author || before.order() < report.order());
         if is_new {
             reports.insert(board.clone(), report);
             drop(reports);
@@ -255,6 +319,11 @@ impl Office {
         }
         is_new
     }
+}
+
+fn milliseconds(at: SystemTime) -> u64 {
+    let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -10,10 +10,12 @@ use super::answers;
 use super::away::LinkError;
 use super::desk::{Office, Report, SPEAKS_EVERY};
 use crate::fleet::carrier::{Carrier, MAX_READ, Stored, Stream, StreamState, Subject};
-use crate::office::fleet::MailKeys;
+use crate::fleet::{Head, SiteRules};
+use crate::office::fleet::{Heard, KeptRecord, MailKeys};
 
 /// Hears boards until something fails; why.
 pub async fn keep(office: &Arc<Office>, carrier: &dyn Carrier) -> LinkError {
+    office.begin_hearing();
     let mut hearing = Hearing { office, carrier, birth: 0, from: 1 };
     match hearing.follow().await {
         Ok(never) => match never {},
@@ -61,12 +63,15 @@ impl Hearing<'_> {
             let next = newest.sequence.saturating_add(1);
             let keys = self.office.with(|book| MailKeys::of(book));
             let opened = spawn_blocking(move || {
-                let said = |stored: &Stored| keys.report(stored).map(|(board, said)| (board, stored.at_ms, said));
-                part.iter().filter_map(said).collect::<Vec<_>>()
+                part.iter().filter_map(|stored: &Stored| keys.report(stored)).collect::<Vec<_>>()
             });
-            let mut heard = Vec::new();
-            for (board, at_ms, said) in opened.await? {
-                if self.office.note_report(&board, Report { said, at_ms }) {
+            let (mut heard, mut ahead, mut heads) = (Vec::new(), Vec::new(), Vec::new());
+            for Heard { board, author, at_ms, said, head, rules } in opened.await? {
+                let head_ms = head.as_ref().map_or(0, |head| head.at_ms);
+                let is_new = self.office.note_report(&board, Report { author, said, at_ms, head_ms });
+                if is_new {
+                    ahead.extend(rules);
+                    heads.extend(head.filter(|head| self.office.has_lost(head)));
                     heard.push(board);
                 }
             }
@@ -75,8 +80,46 @@ impl Hearing<'_> {
                     self.office.blocking(move |book| heard.iter().try_for_each(|board| book.board_heard(board)));
                 noted.await??;
             }
+            for rules in ahead {
+                self.take_back(rules).await?;
+            }
+            for head in heads {
+                self.go_on_after(head).await?;
+            }
             self.from = next;
         }
+    }
+
+    /// Rules that a board holds and the servers do not have.
+    async fn take_back(&self, rules: KeptRecord<SiteRules>) -> Result<(), LinkError> {
+        let (site, version, now_ms) = (rules.body.site.clone(), rules.body.version, self.office.now_ms());
+        if self.office.change(move |book| book.take_back_rules(rules, now_ms)).await?? {
+            tracing::error!(
+                %site,
+                version,
+                "ALARM: a board holds rules that this office signed and does not know: it was restored from a backup. What was said last counts: check                  the site's lockdown and its rules"
+            );
+        }
+        Ok(())
+    }
+
+    /// A head that a board holds, of what the store does not know.
+    async fn go_on_after(&self, head: Head) -> Result<(), LinkError> {
+        // Another board may have told the same.
+        if !self.office.has_lost(&head) {
+            return Ok(());
+        }
+        let (gallery, epoch, count) = (head.gallery.clone(), head.epoch, head.count);
+        let of = head.clone();
+        self.office.change(move |book| book.go_on_after(&of)).await??;
+        self.office.went_on_after(&head);
+        tracing::error!(
+            %gallery,
+            epoch,
+            count,
+            "ALARM: this office signed people that it does not know: it was restored from a backup, and the servers have lost them, too. Everybody is as              in the backup. Forget, disable and enrol again whoever was since"
+        );
+        Ok(())
     }
 
     /// Shuts boards out whose invitation was not used in time.

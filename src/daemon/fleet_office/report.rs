@@ -21,8 +21,8 @@ use crate::domain::{Card, Event, GallerySize, Moment, PersonId};
 use crate::fleet::{Board, PersonBody};
 use crate::ledger::attendance::{Day, Expected, Period, Rules, days_over};
 use crate::ledger::{Dated, RecordFilter};
-use crate::office::fleet::Book;
 use crate::office::fleet::history::{Enrolled, HistoryError, Identities, Page, chain_of};
+use crate::office::fleet::{Author, Book};
 use crate::setup;
 
 /// Passages that are read at once.
@@ -114,13 +114,16 @@ impl AllBoards {
     }
 
     /// Up to when a board's records are here.
-    fn until(&self, board: &Board, report: Option<&Report>) -> Result<Option<Timestamp>, ApiError> {
-        let mark = self.office.collected.mark(board.as_str()).map_err(HistoryError::from)?;
-        if let Some(report) = report.filter(|report| report.said.waiting == 0 && report.said.sent <= mark.complete) {
-            return Ok(Timestamp::from_millisecond(report.at_ms).ok());
+    fn until(&self, board: &Board, author: Author, report: Option<&Report>) -> Result<Option<Timestamp>, ApiError> {
+        let collected = &self.office.collected;
+        let mark = collected.mark(board.as_str()).map_err(HistoryError::from)?.of(author);
+        let report = report.filter(|report| report.author == author && report.said.waiting == 0);
+        if let Some(report) = report
+            && collected.missing(board.as_str(), &mark, &report.said).map_err(HistoryError::from)?.is_none()
+        {
+            return Ok(report.heard_ms().and_then(|ms| Timestamp::from_millisecond(ms).ok()));
         }
-        let until =
-            self.office.collected.history.until_us(board.as_str(), mark.complete).map_err(HistoryError::from)?;
+        let until = collected.history.until_us(board.as_str(), author, mark.complete).map_err(HistoryError::from)?;
         Ok(until.and_then(|us| Timestamp::from_microsecond(us).ok()))
     }
 }
@@ -163,13 +166,13 @@ impl AttendanceSource for AllBoards {
         let latest = now.checked_sub(SENT_WITHIN).unwrap_or(now);
         let until = until.min(latest);
         // A board that was shut out sends nothing more, and one that never came has nothing.
-        let boards: Vec<(Board, String)> = self.office.with(|book| {
+        let boards: Vec<(Board, String, Author)> = self.office.with(|book| {
             let members = book.boards.iter().filter(|(_, kept)| kept.heard && !kept.revoked);
-            members.map(|(board, kept)| (board.clone(), kept.site.to_string())).collect()
+            members.map(|(board, kept)| (board.clone(), kept.site.to_string(), kept.author())).collect()
         });
         let mut late = Vec::new();
-        for (board, site) in boards {
-            let sent = self.until(&board, reports.get(&board))?;
+        for (board, site, author) in boards {
+            let sent = self.until(&board, author, reports.get(&board))?;
             if sent.is_none_or(|sent| sent < until) {
                 late.push(LateBoard { board: board.to_string(), site, until: sent });
             }

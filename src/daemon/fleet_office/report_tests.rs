@@ -70,7 +70,9 @@ impl Afternoon {
         let said = BoardReport { sent, ..BoardReport::default() };
         let at_ms =
             i64::try_from(self.clock.wall().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_millis()).unwrap();
-        self.office.note_report(&board.parse().unwrap(), Report { said, at_ms });
+        let author = self.office.with(|book| book.boards[&board.parse::<Board>().unwrap()].author());
+        let report = Report { author, said, at_ms, head_ms: u64::try_from(at_ms).unwrap() };
+        self.office.note_report(&board.parse().unwrap(), report);
     }
 
     async fn ask(&self, method: Method, path: &str, body: Value) -> (StatusCode, Value) {

@@ -7,16 +7,16 @@ use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
 
 use super::away::LinkError;
-use super::desk::{Issuer, LinkState, Office};
+use super::desk::{Issuer, LinkState, Office, Report};
 use super::link;
 use super::term::{Term, TermError};
 use super::tests::{Names, ask, at_the_servers, confirm, eventually, invited, office};
 use crate::clock::SimulatedClock;
-use crate::fleet::carrier::{Carrier, MAX_READ, MemoryServer, Stream, Subject, person_of};
-use crate::fleet::{BoardKey, Head, Opened};
-use crate::office::fleet::Collected;
-use crate::office::fleet::protocol::{Answer, Request};
+use crate::fleet::carrier::{Carrier, MAX_READ, MemoryServer, Message, Stream, Subject, person_of};
+use crate::fleet::{BoardKey, Head, Opened, RequestKey, mail};
+use crate::office::fleet::protocol::{Answer, BoardReport, Request};
 use crate::office::fleet::tests::{berlin, board, fleet, gallery, key, open, somebody};
+use crate::office::fleet::{Author, Collected};
 use crate::store::Store;
 
 /// A copy of an office's folder, as a backup has it.
@@ -75,6 +75,98 @@ async fn a_restored_office_learns_at_the_servers_whom_it_has_shut_out() {
     assert!(matches!(ask(&restored, invite("back")).await, Answer::Token { .. }));
     assert!(!revoked("back"));
     link.abort();
+}
+
+/// Disk and servers are lost; a board alone still holds what the office had signed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restored_office_whose_servers_are_empty_goes_on_above_what_a_board_proves() {
+    let (dir, server, subject) = (tempfile::tempdir().unwrap(), MemoryServer::default(), "usher.board.berlin.front");
+    let (own, carrier) = (BoardKey::from_bytes(&[3; 32]), server.carrier());
+    let first = office(&dir, &Names::default());
+    let added = first.with(|book| book.add_board(&board("front"), &berlin(), own.public(), "front".into(), 0));
+    added.unwrap();
+    first.with(|book| book.enroll(somebody("Ada", 0.0), "anna")).unwrap();
+    drop(first);
+    let backup = copied(&dir);
+    let first = office(&dir, &Names::default());
+    let link = at_the_servers(&first, &server);
+    ask(&first, Request::Lockdown { site: berlin(), on: true, group: None }).await;
+    ask(&first, Request::Enroll(somebody("Bob", 90.0))).await;
+    let newest = async |subject: Subject| carrier.newest(&subject).await.ok().flatten().map(|stored| stored.payload);
+    let head = async || {
+        let signed = newest(Subject::head(&gallery())).await?;
+        let Ok(Opened::Body(head)) = key().public().open::<Head>(fleet(), &signed) else { panic!() };
+        (head.count == 2).then(|| (head, signed.to_vec()))
+    };
+    let (lost, signed) = eventually("the head with both", head).await;
+    let rules = newest(Subject::rules(&berlin())).await.unwrap().to_vec();
+    stopped(first, link).await;
+    server.wipe();
+
+    let restored = office(&backup, &Names::default());
+    let link = tokio::spawn(link::keep(restored.clone(), Arc::new(server.carrier()), true));
+    eventually("the restored office", async || (restored.state() == LinkState::Online).then_some(())).await;
+    let now = |restored: &Office| {
+        restored.with(|book| {
+            let rules = &book.rules[&berlin()].body;
+            let people = &book.galleries[&gallery()];
+            (rules.version, rules.lockdown.is_some(), people.kept.epoch, people.highest())
+        })
+    };
+    assert!(!now(&restored).1, "it does not know of the lockdown");
+    // A report that holds nothing but lies of the board changes nothing.
+    let says = async |number: u64, head: Vec<u8>, rules_held: Vec<u8>| {
+        let said =
+            BoardReport { number, head, rules_held, rules: u64::MAX, epoch: Some(u64::MAX), ..BoardReport::default() };
+        let (plain, to) = (serde_json::to_vec(&said).unwrap(), RequestKey::of(&key()).public());
+        let sealed = mail::seal(fleet(), subject, &plain, &own, &to).unwrap();
+        carrier.publish(Message::new(Subject::board(&berlin(), &board("front")), sealed)).await.unwrap();
+        eventually("the report", async || {
+            restored.reports().get(&board("front")).is_some_and(|report| report.said.number == number).then_some(())
+        })
+        .await;
+    };
+    let before = now(&restored);
+    let forged = |signed: &[u8]| [&signed[..signed.len() - 1], &[signed[signed.len() - 1] ^ 1]].concat();
+    says(1, forged(&signed), forged(&rules)).await;
+    assert_eq!(now(&restored), before);
+    says(2, signed.clone(), rules.clone()).await;
+    let (version, locked, epoch, highest) = eventually("what the board proves", async || {
+        let now = now(&restored);
+        (now.1 && now.2 > lost.epoch && now.3 > lost.highest).then_some(now)
+    })
+    .await;
+    assert!(locked && version > lost.rules[&berlin()]);
+    // The same again lifts nothing.
+    says(3, signed.clone(), rules).await;
+    says(4, signed, Vec::new()).await;
+    assert_eq!(now(&restored), (version, locked, epoch, highest));
+    link.abort();
+}
+
+/// A server repeats what a board said before it died.
+#[tokio::test]
+async fn a_repeated_report_makes_no_board_younger() {
+    let dir = tempfile::tempdir().unwrap();
+    let office = office(&dir, &Names::default());
+    let report = |of: u8, head_ms: u64, number: u64, at_ms: i64| Report {
+        author: Author::of(&[of; 32]),
+        said: BoardReport { number, ..BoardReport::default() },
+        at_ms,
+        head_ms,
+    };
+    let heard = |report: Report| office.note_report(&board("front"), report);
+    assert!(heard(report(1, 60_000, 5, 60_100)) && heard(report(1, 120_000, 3, 120_100)), "its clock was set back");
+    assert!(!heard(report(1, 60_000, 5, 900_000)) && !heard(report(1, 120_000, 3, 900_000)));
+    assert!(heard(report(1, 120_000, 4, 150_000)));
+    let heard_ms = || office.reports()[&board("front")].heard_ms();
+    assert_eq!(heard_ms(), Some(150_000));
+    // After the office was started again, all that there is may be old.
+    assert_eq!(report(1, 120_000, 4, 900_000).heard_ms(), Some(240_000));
+    assert_eq!(report(1, 0, 9, 900_000).heard_ms(), None);
+    // The next board of that name.
+    assert!(heard(report(2, 60_000, 1, 160_000)));
+    assert_eq!(heard_ms(), Some(160_000));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

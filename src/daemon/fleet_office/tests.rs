@@ -23,6 +23,7 @@ use crate::fleet::{
     RequestPlace, Site, SiteRules, Verdict, mail,
 };
 use crate::ledger::{Journal, ReadOrder};
+use crate::office::fleet::key_file::hex;
 use crate::office::fleet::protocol::{Answer, BoardReport, Done, Enrolment, JournalMessage, Request};
 use crate::office::fleet::tests::{berlin, board, fleet, gallery, key, open, somebody};
 use crate::office::fleet::{Collected, Decision};
@@ -120,11 +121,13 @@ pub(super) fn said(of: &BoardKey, subject: &Subject, what: &impl serde::Serializ
 
 /// Answers for a board: says that it holds what the newest head says, and follows the rules.
 pub(super) async fn confirm(server: &MemoryServer, name: &str, own: &BoardKey) {
-    let (carrier, subject) = (server.carrier(), Subject::board(&berlin(), &board(name)));
+    let (carrier, subject, mut number) = (server.carrier(), Subject::board(&berlin(), &board(name)), 0);
     loop {
         let head = carrier.newest(&Subject::head(&gallery())).await.ok().flatten();
         let rules = carrier.newest(&Subject::rules(&berlin())).await.ok().flatten();
         if let Some((head, rules)) = head.zip(rules) {
+            let (signed, hash) = (head.payload.to_vec(), hex(blake3::hash(&rules.payload).as_bytes()));
+            number += 1;
             let (Ok(Opened::Body(head)), Ok(Opened::Body(rules))) = (
                 key().public().open::<Head>(fleet(), &head.payload),
                 key().public().open::<SiteRules>(fleet(), &rules.payload),
@@ -136,6 +139,9 @@ pub(super) async fn confirm(server: &MemoryServer, name: &str, own: &BoardKey) {
                 digest: head.digest.to_string(),
                 oldest_epoch: Some(head.epoch),
                 rules: rules.version,
+                rules_hash: Some(hash),
+                head: signed,
+                number,
                 ..BoardReport::default()
             };
             carrier.publish(said(own, &subject, &report)).await.ok();
@@ -188,10 +194,11 @@ async fn a_board_that_is_never_at_rest_confirms_by_how_far_it_has_read() {
     let front = invited(&office, "front").await;
     let (carrier, subject) = (server.carrier(), Subject::board(&berlin(), &board("front")));
     let reads = tokio::spawn(async move {
-        loop {
+        for number in 1.. {
             if let Ok(state) = carrier.state(&Stream::People(gallery())).await {
                 let digest = "of another moment".to_owned();
-                let report = BoardReport { digest, birth: state.birth, position: state.last, ..BoardReport::default() };
+                let (birth, position) = (state.birth, state.last);
+                let report = BoardReport { digest, birth, position, number, ..BoardReport::default() };
                 carrier.publish(said(&front, &subject, &report)).await.ok();
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -249,7 +256,7 @@ async fn records_are_collected_and_lost_ones_asked_for() {
     let asked = async || {
         let rules = carrier.newest(&Subject::rules(&berlin())).await.unwrap().unwrap();
         let Ok(Opened::Body(rules)) = key().public().open::<SiteRules>(fleet(), &rules.payload) else { panic!() };
-        rules.resend.get(&board("front")).copied()
+        rules.resend.get(&board("front")).map(|resend| resend.from)
     };
     send(0).await;
     // A record that another board, or a server, makes up.

@@ -277,6 +277,8 @@ impl Book {
             model: people.kept.model.clone().unwrap_or_else(|| ModelId::new("none")),
             at_ms,
             count: people.entries.len() as u64,
+            total: people.total(),
+            highest: people.highest(),
             digest: people.digest.value(),
             epoch: people.kept.epoch,
             rules: rules.map(|(site, rules)| (site.clone(), rules.body.version)).collect(),
@@ -294,6 +296,17 @@ impl People {
     /// A gallery without people.
     pub fn new(kept: KeptGallery) -> People {
         People { kept, entries: BTreeMap::new(), digest: Digest::default(), beside: Set::default() }
+    }
+
+    /// The sum of the versions of the records of the model in force: it rises with every change.
+    pub fn total(&self) -> u64 {
+        self.entries.values().fold(0, |total, entry| total.saturating_add(entry.record.version()))
+    }
+
+    /// The highest version of a record.
+    pub fn highest(&self) -> u64 {
+        let all = self.entries.values().chain(self.beside.entries.values());
+        all.map(|entry| entry.record.version()).max().unwrap_or_default()
     }
 
     /// The records of a model; `None` if none of it are kept.

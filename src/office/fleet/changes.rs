@@ -10,7 +10,7 @@ use super::kept::{EarlierKey, KeptBoard, KeptGallery, KeptRecord};
 use super::protocol::Enrolment;
 use crate::domain::ModelId;
 use crate::fleet::{
-    AccessText, Board, BoardPublic, Gallery, GalleryKey, Lockdown, PeopleRecord, PersonBody, Site, SiteAccess,
+    AccessText, Board, BoardPublic, Gallery, GalleryKey, Lockdown, PeopleRecord, PersonBody, Resend, Site, SiteAccess,
     SiteRules, Tombstone,
 };
 use crate::store::Change;
@@ -139,14 +139,24 @@ impl Book {
         Ok(pushed)
     }
 
-    /// Asks boards of a site to send their records again, each from a number on.
-    pub fn ask_again(&mut self, site: &Site, board: &Board, from: Option<u64>, at_ms: u64) -> Result<(), BookError> {
-        let before = self.rules.get(site).and_then(|rules| rules.body.resend.get(board)).copied();
-        if before == from {
+    /// Asks a board of a site to send its records again from a number on, or no longer. With `repeat` it is asked again although it was asked for the same
+    /// before.
+    pub fn ask_again(
+        &mut self,
+        (site, board): (&Site, &Board),
+        from: Option<u64>,
+        repeat: bool,
+        at_ms: u64,
+    ) -> Result<(), BookError> {
+        let before = self.rules.get(site).and_then(|rules| rules.body.resend.get(board)).map(|resend| resend.from);
+        if before == from && !(repeat && from.is_some()) {
             return Ok(());
         }
         self.change_rules(site, at_ms, |rules| match from {
-            Some(from) => drop(rules.resend.insert(board.clone(), from)),
+            Some(from) => {
+                let number = rules.version.saturating_add(1);
+                rules.resend.insert(board.clone(), Resend { from, number });
+            }
             None => drop(rules.resend.remove(board)),
         })
     }
@@ -372,7 +382,7 @@ impl Book {
     /// Seals some people of a gallery by the newest key; if there are none, destroys the older keys. Returns whether there were some.
     fn end_part(&mut self, gallery: &Gallery) -> Result<bool, BookError> {
         let people = self.people(gallery)?;
-        let epoch = people.kept.epoch;
+        let (epoch, floor) = (people.kept.epoch, people.kept.floor);
         let entries = people.entries.values().chain(people.beside.entries.values());
         let old = entries.filter_map(|entry| match &entry.record {
             PeopleRecord::Person(person) if person.epoch < epoch => Some(person),
@@ -381,7 +391,7 @@ impl Book {
         let mut new = Vec::new();
         for person in old.take(COMMIT) {
             let (before, after) = (self.epoch_key(gallery, person.epoch)?, self.epoch_key(gallery, epoch)?);
-            let version = person.version.saturating_add(1);
+            let version = person.version.max(floor).saturating_add(1);
             let record = PeopleRecord::Person(person.rewrap(self.fleet, before, after, epoch, version)?);
             let signed: Vec<u8> = self.key.sign(self.fleet, &record)?.into();
             new.push((record, signed));

@@ -148,8 +148,9 @@ fn without<'e>(stored: &Stored, erasures: impl Iterator<Item = &'e Erasure>) -> 
         return None;
     }
     record.erased = true;
-    let Stored { site, after, .. } = stored;
-    serde_json::to_vec(&Stored { site: site.clone(), after: *after, record: record.to_json() }).ok()
+    let Stored { site, after, journal, .. } = stored;
+    let (site, record) = (site.clone(), record.to_json());
+    serde_json::to_vec(&Stored { site, after: *after, journal: *journal, record }).ok()
 }
 
 /// The numbers of all people in a record whose name and employee id are those that `is_them` knows.
@@ -185,6 +186,7 @@ pub(crate) mod tests {
     use crate::domain::{Actor, Event, Named, PeopleEvent, Stamp};
     use crate::fleet::{Board, Site};
     use crate::ledger::{Journal, ReadOrder};
+    use crate::office::fleet::author::Author;
     use crate::office::fleet::collected::{Arrived, StreamPlace};
     use crate::office::fleet::protocol::JournalMessage;
     use crate::store::Store;
@@ -201,7 +203,9 @@ pub(crate) mod tests {
         let records = journal.list(.., ReadOrder::OldestFirst, 99).unwrap();
         let (board, site): (Board, Site) = ("front".parse().unwrap(), "berlin".parse().unwrap());
         let message = |r: &Record| JournalMessage::new(r.seq - 1, r.to_json());
-        records.iter().map(|r| Arrived { board: board.clone(), site: site.clone(), message: message(r) }).collect()
+        let (author, is_current) = (Author::default(), true);
+        let arrived = |r| Arrived { board: board.clone(), site: site.clone(), author, is_current, message: message(r) };
+        records.iter().map(arrived).collect()
     }
 
     pub fn place_of(sequence: u64) -> StreamPlace {

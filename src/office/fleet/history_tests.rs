@@ -10,6 +10,7 @@ use super::history::*;
 use crate::domain::{AccessEvent, Actor, Direction, DoorEvent, Event, Named, PeopleEvent, PersonId, Stamp};
 use crate::fleet::{Board, Site};
 use crate::ledger::{Dated, Journal, ReadOrder, RecordFilter};
+use crate::office::fleet::author::Author;
 use crate::office::fleet::erase::tests::erase;
 use crate::office::fleet::protocol::JournalMessage;
 use crate::office::fleet::{Arrived, Collected, StreamPlace};
@@ -56,6 +57,8 @@ impl OneBoard {
         let message = |record: &crate::ledger::Record| Arrived {
             board: self.board.clone(),
             site: self.site.clone(),
+            author: Author::default(),
+            is_current: true,
             message: JournalMessage {
                 people: self.people.clone(),
                 ..JournalMessage::new(record.seq - 1, record.to_json())
@@ -66,6 +69,11 @@ impl OneBoard {
 
     /// As it was when a backup was made: a copy of the store, to go on from.
     pub fn restored(self) -> OneBoard {
+        self.copied()
+    }
+
+    /// Another one that goes on from here.
+    pub fn copied(&self) -> OneBoard {
         let copy = tempfile::tempdir().unwrap();
         for entry in std::fs::read_dir(self.dir.path()).unwrap() {
             let from = entry.unwrap().path();
@@ -73,7 +81,8 @@ impl OneBoard {
             assert!(copied.success());
         }
         let journal = Journal::open(&Store::open(copy.path()).unwrap()).unwrap();
-        OneBoard { dir: copy, journal, ..self }
+        let (board, site, people) = (self.board.clone(), self.site.clone(), self.people.clone());
+        OneBoard { dir: copy, journal, board, site, people }
     }
 }
 
@@ -301,8 +310,9 @@ proptest! {
         let sent = front.sends();
         let (_dir, office) = collected();
         let shuffled: Vec<Arrived> = order.iter().chain([&twice]).map(|at| {
-            let Arrived { board, site, message } = &sent[*at];
-            Arrived { board: board.clone(), site: site.clone(), message: message.clone() }
+            let Arrived { board, site, author, is_current, message } = &sent[*at];
+            let (board, site, message) = (board.clone(), site.clone(), message.clone());
+            Arrived { board, site, author: *author, is_current: *is_current, message }
         }).collect();
         for part in shuffled.chunks(part) {
             keep(&office, part);

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use uuid::Uuid;
 
+use super::author::Author;
 use super::traces::{TraceError, Traces};
 use crate::domain::ModelId;
 use crate::fleet::{
@@ -63,7 +64,7 @@ pub struct KeptGallery {
     /// Models whose records were dropped: what servers still have of them is deleted there. The newest ones.
     #[serde(default)]
     pub dropped: Vec<ModelId>,
-    /// Records of dropped sets had no higher version: new ones begin above it.
+    /// Records of dropped sets, and those that were lost with a disk, had no higher version: new ones begin above it.
     #[serde(default)]
     pub floor: u64,
 }
@@ -145,6 +146,11 @@ impl EarlierKey {
 }
 
 impl KeptBoard {
+    /// Who it is in what it says.
+    pub fn author(&self) -> Author {
+        Author::of(&self.public)
+    }
+
     /// The key that is sealed to.
     pub fn public(&self) -> BoardPublic {
         BoardPublic::from_bytes(&self.public)

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
+use super::author::Author;
 use super::collected::{Arrived, Collected};
 use super::history::OWN;
 use super::kept::KeptError;
@@ -53,6 +54,8 @@ impl Collected {
             let arrived = pending.map(|Pending { after, record }| Arrived {
                 board: board.clone(),
                 site: site.clone(),
+                author: Author::default(),
+                is_current: true,
                 message: JournalMessage::new(after, record.to_json()),
             });
             self.take(&arrived.collect::<Vec<_>>(), None)?;

@@ -1,19 +1,15 @@
 //! What commands ask of the office and what it answers: one line of JSON each way, on a Unix socket in the office's folder.
 
-use std::collections::BTreeMap;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use uuid::Uuid;
 
 use super::feed::FeedPlace;
+pub use super::told::{BesideReport, BoardReport, JournalMessage, MOST_DOORS};
 use crate::fleet::{AccessText, Board, FleetId, Site, SiteAccess};
 
 /// The longest line either way, in bytes.
 pub const MAX_LINE: u64 = 16 << 20;
-/// The most doors that a board names.
-pub const MOST_DOORS: usize = 64;
 /// The most records in one answer.
 pub const MAX_RECORDS: usize = 500;
 /// The office's socket, in its folder.
@@ -352,60 +348,6 @@ impl BoardRow {
     }
 }
 
-/// What a board says of itself, on its own subject. Nothing in it is trusted further than to be shown.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct BoardReport {
-    pub version: String,
-    pub model: String,
-    /// The digest of the people that it holds, in hexadecimal digits.
-    pub digest: String,
-    pub people: u64,
-    pub epoch: Option<u64>,
-    /// The oldest epoch whose key it still holds.
-    #[serde(default)]
-    pub oldest_epoch: Option<u64>,
-    /// The version of the rules that its doors follow.
-    pub rules: u64,
-    /// The last sequence of the people's stream that it has read, with the birth of that stream; 0 before the first one.
-    pub position: u64,
-    #[serde(default)]
-    pub birth: u64,
-    /// Records of its journal that wait.
-    pub waiting: u64,
-    /// The newest record of its journal that the servers have acknowledged.
-    pub sent: u64,
-    pub set_aside: u64,
-    pub refused: u64,
-    /// The version in which the rules were pushed that its doors go by for people; 0 for its own.
-    #[serde(default)]
-    pub access: u64,
-    /// Why its doors do not go by the newest.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rules_trouble: Option<String>,
-    /// The names of its doors; at most [`MOST_DOORS`].
-    #[serde(default)]
-    pub doors: Vec<String>,
-    /// Its clock when it said so, in milliseconds since 1970.
-    pub at_ms: i64,
-    pub clock_ahead_ms: Option<i64>,
-    /// The records of the other model, while the site goes over from one to another.
-    #[serde(default)]
-    pub beside: Option<BesideReport>,
-    /// Why the board does not follow its site to another model, in words.
-    #[serde(default)]
-    pub models_trouble: Option<String>,
-}
-
-/// What a board holds of the other model.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct BesideReport {
-    pub model: String,
-    /// The number of records.
-    pub count: u64,
-    /// Whether the newest head says that they are all.
-    pub whole: bool,
-}
-
 /// Somebody who is enrolled.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PersonRow {
@@ -457,23 +399,4 @@ pub struct Changes {
     pub place: FeedPlace,
     /// The place asked for is not one of this store: these are the first of all records.
     pub anew: bool,
-}
-
-/// A record of a board's journal on its way to the office.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct JournalMessage {
-    /// The number of the record before it in the board's journal: nothing that can be read lies between.
-    pub after: u64,
-    /// As `usher journal --json` prints it.
-    pub record: Value,
-    /// The uuids of the fleet's people in it, by the number that each has at the board.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub people: BTreeMap<u32, Uuid>,
-}
-
-impl JournalMessage {
-    /// A record in which nobody of the fleet is.
-    pub fn new(after: u64, record: Value) -> JournalMessage {
-        JournalMessage { after, record, people: BTreeMap::new() }
-    }
 }

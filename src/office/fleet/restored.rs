@@ -4,8 +4,12 @@
 use std::collections::BTreeSet;
 
 use super::book::{Book, BookError};
-use crate::fleet::{Gallery, PeopleRecord, PersonRecord, Place, Tombstone};
+use super::kept::KeptRecord;
+use crate::fleet::{Gallery, Head, PeopleRecord, PersonRecord, Place, SiteAccess, SiteRules, Tombstone};
 use crate::store::Change;
+
+/// How far the office goes on above what a head proves: boards may hold some records and keys that came after it.
+const ABOVE: u64 = 1_000;
 
 /// What became of people whose newest records cannot be opened any more.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,6 +48,33 @@ impl Book {
         Ok(galleries)
     }
 
+    /// Goes on above rules of a site that a board holds and the store does not know: this office signed them before it was restored. What was said last
+    /// counts, by the office's clock: a lockdown or its end, and who may pass. Models stay as the store has them. Returns whether the store did not know
+    /// them.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub fn take_back_rules(&mut self, there: KeptRecord<SiteRules>, at_ms: u64) -> Result<bool, BookError> {
+        let KeptRecord { signed, body: there } = there;
+        let site = there.site.clone();
+        let Some(held) = self.rules.get(&site) else { return Ok(false) };
+        if there.version < held.body.version || held.signed == signed {
+            return Ok(false);
+        }
+        self.change_rules(&site, at_ms, |rules| {
+            // `change_rules` goes on above it. Nobody can get there but by what the office itself has signed.
+            rules.version = rules.version.max(there.version);
+            if there.since_ms > rules.since_ms {
+                (rules.lockdown, rules.since_ms) = (there.lockdown, there.since_ms);
+            }
+            let since = |access: &Option<SiteAccess>| access.as_ref().map(|access| access.since_ms);
+            if since(&there.access) > since(&rules.access) {
+                rules.access = there.access;
+            }
+        })?;
+        Ok(true)
+    }
+
     /// Begins an epoch of a gallery for those who are not shut out. [`Book::end_epochs`] ends the ones before.
     ///
     /// # Errors
@@ -72,6 +103,26 @@ impl Book {
         let recovered = recovered?;
         self.end_epochs(gallery)?;
         Ok(Some(recovered))
+    }
+
+    /// Goes on above all that this office said of a gallery before `head`, which it signed before it was restored: with a new key, and with newer records
+    /// of everybody as the store has them. [`Book::end_epochs`] seals them.
+    ///
+    /// # Errors
+    /// The store or the keys cannot be written; nothing was changed.
+    pub fn go_on_after(&mut self, head: &Head) -> Result<(), BookError> {
+        let gallery = &head.gallery;
+        let Some(people) = self.galleries.get_mut(gallery) else { return Ok(()) };
+        let before = people.kept.clone();
+        people.kept.epoch = before.epoch.max(head.epoch).saturating_add(ABOVE);
+        people.kept.floor = before.floor.max(people.highest()).max(head.highest).saturating_add(ABOVE);
+        let begun = self.begin_epoch(gallery, Vec::new());
+        if let (Err(_), Some(people)) = (&begun, self.galleries.get_mut(gallery)) {
+            people.kept = before;
+        }
+        begun?;
+        self.changes += 1;
+        Ok(())
     }
 
     fn recover_after(&mut self, gallery: &Gallery, epoch: u64, there: &[Signed]) -> Result<Recovered, BookError> {
@@ -153,7 +204,7 @@ impl Book {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fleet::{BoardKey, Opened};
+    use crate::fleet::{AccessText, BoardKey, Lockdown, Opened};
     use crate::office::fleet::tests::{berlin, board, fleet, gallery, key, open, somebody};
 
     fn all(book: &Book) -> Vec<Signed> {
@@ -217,6 +268,76 @@ mod tests {
         check(&restored);
         drop(restored);
         check(&open(backup.path()).unwrap());
+    }
+
+    #[test]
+    fn rules_that_boards_alone_still_hold_count_by_when_they_were_said() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut book = open(dir.path()).unwrap();
+        let public = BoardKey::from_bytes(&[3; 32]).public();
+        book.add_board(&board("front"), &berlin(), public, "credential of front".into(), 5).unwrap();
+        let signed = |body: SiteRules| KeptRecord { signed: key().sign(fleet(), &body).unwrap().into(), body };
+        let now = |book: &Book| book.rules[&berlin()].body.clone();
+        let lockdown = |by: &str| Some(Lockdown { group: None, by: by.into() });
+        let text = |text: &str| Some(AccessText { text: text.into(), holidays: std::collections::BTreeMap::new() });
+        let access = |version, since_ms, rules| Some(SiteAccess { version, by: "anna".into(), since_ms, rules });
+        let own = book.rules[&berlin()].clone();
+        assert!(!book.take_back_rules(own.clone(), 6).unwrap(), "they are known");
+        // After the backup, the office had locked the site down, and said who passes.
+        let lost = SiteRules {
+            lockdown: lockdown("anna"),
+            since_ms: 50,
+            access: access(8, 60, text("lost")),
+            version: 9,
+            ..own.body.clone()
+        };
+        assert!(book.take_back_rules(signed(lost.clone()), 100).unwrap());
+        assert_eq!(now(&book), SiteRules { version: 10, ..lost.clone() });
+        assert!(!book.take_back_rules(signed(lost.clone()), 101).unwrap(), "another board tells the same");
+        // What was ordered since counts, although it has a lower version than rules that come to light now.
+        book.lockdown(&berlin(), None, 200).unwrap();
+        let later = SiteRules { version: 30, access: access(30, 70, text("later")), ..lost.clone() };
+        assert!(book.take_back_rules(signed(later.clone()), 201).unwrap());
+        let SiteRules { version, lockdown: ordered, access: said, .. } = now(&book);
+        assert_eq!((version, ordered, said), (31, None, later.access.clone()));
+        // Two records of one version.
+        let other = SiteRules { version: 31, since_ms: 300, lockdown: lockdown("otto"), ..later };
+        assert!(book.take_back_rules(signed(other), 301).unwrap());
+        assert_eq!((now(&book).version, now(&book).lockdown), (32, lockdown("otto")));
+    }
+
+    #[test]
+    fn a_head_from_before_the_disk_was_lost_lifts_everybody_above_what_boards_hold() {
+        let (dir, backup) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let mut book = open(dir.path()).unwrap();
+        let public = BoardKey::from_bytes(&[3; 32]).public();
+        book.add_board(&board("front"), &berlin(), public, "credential of front".into(), 0).unwrap();
+        let ada = book.enroll(somebody("Ada", 0.0), "anna").unwrap();
+        book.enroll(somebody("Bob", 60.0), "anna").unwrap();
+        drop(book);
+        copy(dir.path(), backup.path());
+        let mut book = open(dir.path()).unwrap();
+        book.forget(&berlin(), "Bob", 0).unwrap();
+        book.end_epochs(&gallery()).unwrap();
+        let head = |book: &Book| {
+            let signed = book.head(&gallery(), 9).unwrap().unwrap();
+            let Ok(Opened::Body(head)) = key().public().open::<Head>(fleet(), signed.as_bytes()) else { panic!() };
+            head
+        };
+        let lost = head(&book);
+        let held: Vec<u64> = all(&book).iter().map(|(record, _)| record.version()).collect();
+        let mut restored = open(backup.path()).unwrap();
+        assert!(head(&restored).total < lost.total && head(&restored).epoch < lost.epoch);
+        restored.go_on_after(&lost).unwrap();
+        restored.end_epochs(&gallery()).unwrap();
+        let now = head(&restored);
+        assert!(now.total > lost.total && now.epoch > lost.epoch && now.highest > lost.highest);
+        assert_eq!(restored.keys.epochs(&gallery()), [now.epoch], "older keys are destroyed");
+        assert!(all(&restored).iter().all(|(record, _)| held.iter().all(|held| record.version() > *held)));
+        drop(restored);
+        let restored = open(backup.path()).unwrap();
+        assert_eq!(head(&restored), now);
+        assert!(restored.galleries[&gallery()].entries[&ada].who.is_some());
     }
 
     fn copy(from: &std::path::Path, to: &std::path::Path) {

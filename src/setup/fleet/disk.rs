@@ -64,6 +64,16 @@ impl Disk {
         self.read(HEAD, office, fleet).map(Heads::kept).unwrap_or_default()
     }
 
+    /// The newest rules as they were signed; none, if there are none.
+    pub fn signed_rules(&self) -> Vec<u8> {
+        self.tree.get(RULES).unwrap_or_default().map(|signed| signed.to_vec()).unwrap_or_default()
+    }
+
+    /// The newest head as it was signed; none, if there is none.
+    pub fn signed_head(&self) -> Vec<u8> {
+        self.tree.get(HEAD).unwrap_or_default().map(|signed| signed.to_vec()).unwrap_or_default()
+    }
+
     /// Keeps the newest rules; `usable` says whether the doors go by their access, too.
     pub fn keep_rules(&self, signed: &[u8], usable: bool) -> Result<(), StoreError> {
         let access = usable.then(|| self.tree.put(ACCESS, signed));

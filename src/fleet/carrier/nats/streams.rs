@@ -7,7 +7,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::super::{MAX_PAYLOAD, Stream, StreamState};
-use crate::fleet::Site;
+use crate::fleet::mail::MAX_SAID;
+use crate::fleet::{MAX_REQUEST, Site};
 
 /// One mebibyte.
 const MIB: u64 = 1024 * 1024;
@@ -17,8 +18,11 @@ const JOURNAL_AGE: u64 = 90 * 86_400 * 1_000_000_000;
 const REQUESTS_AGE: u64 = 30 * 86_400 * 1_000_000_000;
 /// Within which time a message with the same id is stored once, in nanoseconds: 5 minutes.
 const DUPLICATES: u64 = 300 * 1_000_000_000;
-/// The most records of one board in the journal's stream. A board that floods it displaces its own.
+/// The most records of one board in the journal's stream: more displace its own. Long ones fill the stream before, and displace those of other boards,
+/// too; what the office had not collected, it asks those boards for.
 const RECORDS_A_BOARD: u64 = 200_000;
+/// Room for the headers of a message.
+const HEADERS: usize = 4096;
 
 /// How long a place stays in its stream, in nanoseconds. Boards go by `[access] passback_for`, which is rarely longer.
 const PLACES_AGE: u64 = 7 * 86_400 * 1_000_000_000;
@@ -46,6 +50,11 @@ pub(super) fn settings(stream: &Stream, replicas: usize, sites: &BTreeSet<Site>)
         Stream::Places(_) => PLACES_AGE,
         _ => 0,
     };
+    let longest = match stream {
+        Stream::Journal => MAX_SAID,
+        Stream::Requests => MAX_REQUEST,
+        _ => MAX_PAYLOAD,
+    };
     json!({
         "name": stream.name(),
         "subjects": stream.subjects(sites),
@@ -59,8 +68,7 @@ pub(super) fn settings(stream: &Stream, replicas: usize, sites: &BTreeSet<Site>)
         "max_msgs": most_messages,
         "max_msgs_per_subject": if journal { RECORDS_A_BOARD } else { 1 },
         "max_age": max_age,
-        // With room for the headers.
-        "max_msg_size": MAX_PAYLOAD.saturating_add(4096),
+        "max_msg_size": longest.saturating_add(HEADERS),
         "duplicate_window": DUPLICATES,
         "allow_direct": is_direct(stream),
         // A header of a message could otherwise delete all others.
@@ -112,6 +120,12 @@ mod tests {
             let settings = settings(&stream, 3, &BTreeSet::new());
             for bound in ["max_bytes", "max_msgs", "max_msgs_per_subject", "max_msg_size"] {
                 assert!(settings[bound].as_u64().unwrap() > 0, "{stream} {bound}");
+            }
+            let longest = settings["max_msg_size"].as_u64().unwrap();
+            match stream {
+                Stream::Journal => assert_eq!(longest, 68 * 1024),
+                Stream::Requests => assert_eq!(longest, 404 * 1024),
+                _ => assert_eq!(longest, 644 * 1024),
             }
             let forgets = settings["discard"] == "old" || settings["max_age"] != 0;
             assert_eq!(forgets, matches!(stream, Stream::Journal | Stream::Requests) || stream == places, "{stream}");

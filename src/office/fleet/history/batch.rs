@@ -12,6 +12,7 @@ use super::note::Note;
 use super::{Entry, History, NUMBERS, OWN, chain_of, lock, number_in, time_key};
 use crate::domain::{Event, PeopleEvent};
 use crate::ledger::Record;
+use crate::office::fleet::author::Author;
 use crate::office::fleet::kept::KeptError;
 use crate::store::Change;
 
@@ -101,10 +102,10 @@ impl Batch<'_> {
         &self.chains
     }
 
-    /// Adds a record of a board, unless it is there already. `uuids` are those of the people of the fleet in it, by their number at the board.
+    /// Adds a record of a board, which `author` has sealed, unless it is there already. `uuids` are those of the people of the fleet in it, by their number at the board.
     pub fn add(
         &mut self,
-        board: &str,
+        (board, author): (&str, Author),
         site: &str,
         record: &Record,
         uuids: &BTreeMap<u32, Uuid>,
@@ -123,11 +124,15 @@ impl Batch<'_> {
             trust: Trust::Wrong,
             corrected: false,
         };
-        let chain = match self.place(board, record.seq, &entry)? {
+        let chain = match self.place((board, author), record.seq, &entry)? {
             Place::Known => return Ok(()),
-            Place::Here(chain) => chain,
+            Place::Here(chain) => {
+                let handed_over = self.chains.hand_over(chain, author);
+                self.new_chains.extend(handed_over.map(|now| (chain, now)));
+                chain
+            }
             Place::Begins => {
-                let Some(chain) = self.chains.next(board) else {
+                let Some(chain) = self.chains.next(board, author) else {
                     tracing::warn!(
                         board,
                         seq = record.seq,
@@ -138,6 +143,7 @@ impl Batch<'_> {
                 let begun = Chain {
                     board: board.to_owned(),
                     first: if self.chains.of(board).is_empty() { 1 } else { record.seq },
+                    author,
                 };
                 self.chains.insert(chain, begun.clone());
                 self.new_chains.insert(chain, begun);
@@ -190,8 +196,9 @@ impl Batch<'_> {
         Ok(())
     }
 
-    /// To which journal a record belongs: one in which it is, else one whose records it follows or precedes, else the newest unless that says otherwise.
-    fn place(&self, board: &str, seq: u64, entry: &Entry) -> Result<Place, KeptError> {
+    /// To which journal a record belongs: one in which it is, else one whose records it follows or precedes, else the newest of the same key unless that
+    /// says otherwise.
+    fn place(&self, (board, author): (&str, Author), seq: u64, entry: &Entry) -> Result<Place, KeptError> {
         let mut linked = None;
         let mut newest = None;
         for chain in self.chains.of(board).iter().rev() {
@@ -206,7 +213,9 @@ impl Batch<'_> {
                 linked = Some(*chain);
             }
             let fits = free && before != Some(false) && next != Some(false);
-            newest = newest.or(Some((*chain, fits)));
+            if self.chains.get(*chain).is_some_and(|chain| chain.author == author) {
+                newest = newest.or(Some((*chain, fits)));
+            }
         }
         Ok(match (linked, newest) {
             (Some(chain), _) | (None, Some((chain, true))) => Place::Here(chain),

@@ -10,6 +10,7 @@ use super::note::{at_board, stored};
 use super::{History, Identities, NUMBERS, number_in, time_key};
 use crate::domain::PersonId;
 use crate::ledger::RecordFilter;
+use crate::office::fleet::author::Author;
 use crate::office::fleet::kept::KeptError;
 use crate::store::{Bytes, Entries, StoreError};
 
@@ -136,9 +137,10 @@ impl History {
         Ok(number_in(&found?.1))
     }
 
-    /// The time of the newest record of a board that is here with all before it, in microseconds since 1970. `through` is that record's number at the board.
-    pub fn until_us(&self, board: &str, through: u64) -> Result<Option<i64>, KeptError> {
-        let Some(chain) = self.known().of(board).last().copied() else { return Ok(None) };
+    /// The time of the newest record of a board that is here with all before it, in microseconds since 1970. `through` is that record's number in the board's
+    /// newest journal of that key.
+    pub fn until_us(&self, board: &str, author: Author, through: u64) -> Result<Option<i64>, KeptError> {
+        let Some(chain) = self.known().newest(board, author) else { return Ok(None) };
         let number = chain.saturating_mul(NUMBERS).saturating_add(through);
         let first = chain.saturating_mul(NUMBERS);
         let newest = self.entries.range(first.to_be_bytes()..=number.to_be_bytes()).next_back();

@@ -1,0 +1,72 @@
+//! How far the board is in telling the office: its journal, its reports and its requests.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use tokio::time::Instant;
+
+use crate::fleet::{Ask, Resend};
+use crate::office::{Asked, AskedId};
+use crate::setup::fleet::Disk;
+
+/// What is told, and how far.
+#[derive(Debug, Default)]
+pub struct Telling {
+    /// The number of the first record that is told since the board joined.
+    pub first: u64,
+    /// The last request to send records again, and the newest record that had been sent before.
+    pub again: Option<(Resend, u64)>,
+    /// The number of the last report.
+    number: u64,
+    /// BLAKE3 of the signed rules that are held.
+    pub rules: Option<[u8; 32]>,
+    /// Whether the servers have other rules, although not newer ones: the office was restored from a backup, perhaps.
+    pub others: bool,
+}
+
+impl Telling {
+    /// Begins with what is on disk.
+    pub fn begin(first: u64, disk: &Disk) -> Telling {
+        let signed = disk.signed_rules();
+        let rules = (!signed.is_empty()).then(|| *blake3::hash(&signed).as_bytes());
+        Telling { first, rules, ..Telling::default() }
+    }
+
+    /// The servers have rules that are not newer than those held; `is_held` says whether they are of the same version.
+    pub fn saw_rules(&mut self, is_held: bool, signed: &[u8]) {
+        self.others = !is_held || self.rules != Some(*blake3::hash(signed).as_bytes());
+    }
+
+    /// These rules are held now.
+    pub fn holds_rules(&mut self, signed: &[u8]) {
+        (self.rules, self.others) = (Some(*blake3::hash(signed).as_bytes()), false);
+    }
+
+    /// The number of the next report. It rises over a restart, too, unless the clock was set back.
+    pub fn next(&mut self, now_ms: i64) -> u64 {
+        self.number = self.number.saturating_add(1).max(u64::try_from(now_ms).unwrap_or_default());
+        self.number
+    }
+}
+
+/// Requests on their way.
+#[derive(Default)]
+pub struct Asking {
+    /// When all that were not answered were sent last.
+    pub all: Option<Instant>,
+    /// At most as many as the board may have open.
+    pub waiting: VecDeque<(AskedId, Asked, Ask)>,
+}
+
+impl Asking {
+    /// Whether requests wait to be sent.
+    pub fn waits(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    /// Adds requests, each in the place of one about the same that still waits.
+    pub fn add(&mut self, due: Vec<(AskedId, Asked, Ask)>) {
+        let ids: BTreeSet<AskedId> = due.iter().map(|(id, ..)| *id).collect();
+        self.waiting.retain(|(id, ..)| !ids.contains(id));
+        self.waiting.extend(due);
+    }
+}
