@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use futures_util::StreamExt;
 use tokio::time::timeout;
 use usher::fleet::carrier::{Carrier, CarrierError, MAX_PAYLOAD, Message, NatsCarrier, Stored, Stream, Subject};
 use uuid::Uuid;
@@ -195,4 +196,23 @@ async fn a_reader_passes_nothing_over_while_somebody_writes() {
         }
     }
     writing.await.unwrap();
+}
+
+/// A full stream refuses what is new, and the server is there all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_stream_refuses_and_is_no_absence() {
+    for program in [Program::Newer, Program::Debian] {
+        let Some(servers) = Servers::start(program, 1) else { return };
+        let office = servers.office(&["berlin"]).await;
+        let rules = |site: usize| Subject::rules(&format!("site-{site}").parse().unwrap());
+        let publish = |site: usize| office.publish(Message::new(rules(site), "rules"));
+        // The stream takes ten thousand messages, one a site.
+        let published = futures_util::stream::iter(0..10_000).map(publish).buffer_unordered(100);
+        published.for_each(|result| async move { assert!(result.is_ok(), "{result:?}") }).await;
+        let full = publish(10_000).await;
+        assert!(matches!(full, Err(CarrierError::Refused { .. })), "{full:?}");
+        // What takes the place of something has room, and so has another stream.
+        publish(7).await.unwrap();
+        office.publish(Message::new(person(1), "somebody")).await.unwrap();
+    }
 }

@@ -17,6 +17,8 @@ const NO_MESSAGE: u64 = 10037;
 const NO_STREAM: u64 = 10059;
 /// A stream of that name has other settings.
 pub(super) const OTHER_SETTINGS: u64 = 10058;
+/// A stream is full, or the server's disk. Its code is that of an absence, 503, but it is the message that is refused: another stream may have room.
+const NO_ROOM: [u64; 2] = [10023, 10077];
 /// Too few servers of a cluster are there yet.
 const NO_PEERS: [u64; 2] = [10005, 10074];
 
@@ -40,7 +42,7 @@ impl Fault {
             NO_STREAM => CarrierError::NoStream { stream: stream.name() },
             code if WRONG_SEQUENCE.contains(&code) => CarrierError::Conflict { subject: what.to_owned() },
             code if NO_PEERS.contains(&code) => CarrierError::Away { why },
-            _ if code == 503 => CarrierError::Away { why },
+            _ if code == 503 && !NO_ROOM.contains(&err_code) => CarrierError::Away { why },
             _ => CarrierError::Refused { what: what.to_owned(), why: format!("{why} ({code}, {err_code})") },
         }
     }
@@ -135,6 +137,8 @@ mod tests {
         let none = fault(r#"{"error":{"code":404,"err_code":10059,"description":"stream not found"}}"#);
         assert_eq!(none, CarrierError::NoStream { stream: "RULES".to_owned() });
         assert!(matches!(fault(r#"{"error":{"code":503,"err_code":10008}}"#), CarrierError::Away { .. }));
+        let full = fault(r#"{"error":{"code":503,"err_code":10077,"description":"maximum bytes exceeded"}}"#);
+        assert!(matches!(full, CarrierError::Refused { .. }), "{full}");
         let other = fault(r#"{"error":{"code":400,"err_code":1,"description":"no"}}"#);
         assert_eq!(other.to_string(), "the server refused it: no (400, 1)");
     }
