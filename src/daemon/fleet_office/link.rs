@@ -10,8 +10,9 @@ use tokio::sync::watch;
 use super::away::LinkError;
 use super::desk::{LinkState, Office, SPEAKS_EVERY};
 use super::reconcile::{Servers, galleries, subject};
+use super::revocations::{self, RevocationsError};
 use super::term::Term;
-use super::{collecting, hearing, models, places, requests, revocations, upkeep};
+use super::{collecting, hearing, models, places, requests, upkeep};
 use crate::fleet::carrier::{self, Carrier, CarrierError, Message, Stream, Subject};
 use crate::fleet::{Gallery, Head, Opened};
 use crate::office::fleet::{Book, BookError, HeadTimes, Item, StreamPlace};
@@ -163,7 +164,10 @@ impl AtServers {
                     }
                     self.publish(true).await?;
                     let (rows, now_ms) = (super::answers::rows_of_boards(&self.office)?, self.office.now_ms());
-                    self.office.change(move |book| models::advance(book, &rows, now_ms)).await??;
+                    // One site's trouble is not the others'.
+                    if let Err(error) = self.office.change(move |book| models::advance(book, &rows, now_ms)).await? {
+                        tracing::error!(%error, "a site cannot go over to its other model; tried again in a minute. See that the office's folder can be written");
+                    }
                     if self.made_anew().await? {
                         return Ok(());
                     }
@@ -180,8 +184,16 @@ impl AtServers {
     async fn publish(&mut self, all_heads: bool) -> Result<(), LinkError> {
         let revoked = self.office.issuer.revoked().len();
         if revoked != self.revoked {
-            revocations::publish(&self.office, &*self.carrier).await?;
-            self.revoked = revoked;
+            match revocations::publish(&self.office, &*self.carrier).await {
+                // It is said again with the next change, or in a minute.
+                Err(RevocationsError::Carrier(error)) if is_refusal(&error) => {
+                    tracing::error!(%error, "ALARM: the servers refuse to keep the list of revoked credentials; they follow it all the same");
+                }
+                published => {
+                    published?;
+                    self.revoked = revoked;
+                }
+            }
         }
         let mut heads: BTreeSet<Gallery> = BTreeSet::new();
         if all_heads {

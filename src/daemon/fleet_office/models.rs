@@ -34,16 +34,17 @@ pub fn lead(book: &mut Book, site: &Site, act: ModelsAct, by: &str, at_ms: u64) 
 /// Does what is due at any site: switches it, or drops the records of the model that it has left. `rows` are all boards.
 ///
 /// # Errors
-/// It cannot be stored.
+/// It cannot be stored, or a site's models are not known; what is due at the others is done.
 pub fn advance(book: &mut Book, rows: &[BoardRow], now_ms: u64) -> Result<(), BookError> {
     let on_way = book.galleries.iter().filter(|(_, people)| people.kept.roll.is_some());
     let on_way: Vec<Gallery> = on_way.map(|(gallery, _)| gallery.clone()).collect();
+    let mut done = Ok(());
     for gallery in on_way {
         let boards = rows.iter().filter(|row| row.site == gallery.as_str() && !row.revoked);
         let models: Vec<Option<String>> = boards.map(|row| row.said.as_ref().map(|said| said.model.clone())).collect();
-        book.advance_roll(&gallery, &models, now_ms)?;
+        done = done.and(book.advance_roll(&gallery, &models, now_ms).map(drop));
     }
-    Ok(())
+    done
 }
 
 /// The models of a site; `None` if there is no such site.
