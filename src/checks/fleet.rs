@@ -12,8 +12,7 @@ const QUIET_S: u64 = 600;
 /// What is well with the board in its fleet, and what is not; nothing for a board that is in none.
 pub fn all(config: &Config, status: Option<&FleetStatus>) -> Vec<Check> {
     let Some(status) = status else {
-        let missing = "[fleet] enabled is set, but the daemon runs without it: restart it (systemctl restart usher); if it stays so, its log says why the membership cannot \
-                       be read";
+        let missing = "[fleet] enabled is set, but the daemon runs without it: restart it (systemctl restart usher)";
         return config.fleet.enabled.then(|| Check::broken("fleet", missing)).into_iter().collect();
     };
     let mut found = vec![connection(status), age(status)];

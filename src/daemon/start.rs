@@ -24,7 +24,6 @@ use super::pin_stage::PinStage;
 use super::published_doors::PublishedDoors;
 use super::readers_stage::ReaderStage;
 use super::second_look::SecondLook;
-use super::site_places::PlacesDesk;
 use super::stage::Role;
 use super::threads::{Stop, Threads};
 use super::vision_stage::VisionStage;
@@ -195,14 +194,8 @@ fn doors_settings(
         evidence: parts.records.evidence,
         second_eyes: setup::presentation::second_eyes(config),
         ask_of_fleet: ask_of_fleet(parts.fleet.as_ref()),
-        places: places(config, parts.fleet.as_ref()),
+        places: parts.fleet.as_ref().and_then(|fleet| fleet.places.clone()),
     })
-}
-
-/// Where places of the site are told. A board that is to count them, and cannot hear of them at all, refuses nobody for one and keeps nobody in.
-fn places(config: &Config, fleet: Option<&Joined>) -> Option<Arc<PlacesDesk>> {
-    let wanted = config.fleet.enabled && config.fleet.places;
-    fleet.and_then(|fleet| fleet.places.clone()).or_else(|| wanted.then(Arc::<PlacesDesk>::default))
 }
 
 /// What is known of the fleet, asked again and again.
@@ -381,22 +374,4 @@ pub fn cameras(
 fn vision_opener(config: &Config, runtime: &Runtime) -> OpenVision {
     let (config, runtime) = (Arc::new(config.clone()), runtime.clone());
     Arc::new(move || setup::vision(&config, &runtime))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::access::SitePlaces;
-
-    #[test]
-    fn a_board_that_cannot_be_in_its_fleet_still_keeps_nobody_in() {
-        let of = |fleet: &str| {
-            let door = "[[door]]\nname = \"front\"\noutside = \"street\"\ninside = \"office\"\n[[camera]]\nname = \"porch\"\nkind = \"v4l2\"\n";
-            let text = format!("[access]\npassback = \"hard\"\n[fleet]\n{fleet}\n{door}");
-            places(&Config::from_toml(&text).unwrap(), None)
-        };
-        let news = of("enabled = true\nplaces = true").unwrap().news();
-        assert_eq!(news.map(|news| news.site), Some(SitePlaces::Stale), "which keeps nobody in");
-        assert!(of("enabled = true").is_none() && of("places = true").is_none());
-    }
 }

@@ -89,8 +89,8 @@ struct Member {
     keys: KeyFile,
 }
 
-/// Reads what the board keeps of its fleet; `written` is the number of the newest record. `None` for a board that is in none, and for one of which nobody can tell in which it is. Where the membership
-/// cannot be read, the doors go on by what is on the disk: rules, a lockdown, the newest head, people.
+/// Reads what the board keeps of its fleet; `written` is the number of the newest record. `None` for a board that is in none. Where the membership cannot be
+/// read, the doors go on by what is on the disk: rules, a lockdown, the newest head, people.
 ///
 /// # Errors
 /// The board never joined, or the keys cannot be read.
@@ -106,23 +106,15 @@ pub fn open(
     }
     let disk = Disk::open(store)?;
     let Belonging { known, membership } = Belonging::read(&settings.membership, &disk);
-    let Some(known) = known else {
-        let error = membership.err().unwrap_or_else(|| anyhow!("nobody knows in which fleet this board is"));
-        if !settings.membership.exists() {
-            return Err(error
-                .context("the board has no membership of a fleet ([fleet] membership): `usher fleet join` writes it"));
-        }
-        let error = format!("{error:#}");
-        tracing::error!(
-            error,
-            "the membership of the fleet cannot be read, and nothing of a fleet is on the disk: the doors go on without; let the board join again"
+    if known.is_none() && !settings.membership.exists() {
+        let error = membership.err().unwrap_or_else(|| anyhow!("there is no file"));
+        return Err(
+            error.context("the board has no membership of a fleet ([fleet] membership): `usher fleet join` writes it")
         );
-        return Ok(None);
-    };
-    let (office, fleet) = (known.office, known.fleet);
+    }
     let (member, trouble) = match membership {
         Ok(membership) => {
-            if let Err(error) = disk.keep_known(&known) {
+            if let Some(Err(error)) = known.as_ref().map(|known| disk.keep_known(known)) {
                 tracing::error!(%error, "whom the board believes cannot be kept: should the membership be damaged, the doors cannot tell whose rules they have");
             }
             let keys = own_keys(&settings.membership.with_extension("keys"))?;
@@ -136,18 +128,23 @@ pub fn open(
             (None, Some(trouble))
         }
     };
-    let (rules, heads) = (disk.rules(&office, fleet), disk.heads(&office, fleet));
+    let (rules, heads) = known.as_ref().map_or_else(Default::default, |known| {
+        (disk.rules(&known.office, known.fleet), disk.heads(&known.office, known.fleet))
+    });
     let max_age = (!settings.max_age.is_zero()).then_some(settings.max_age);
     let places = settings.places.then(Arc::<PlacesDesk>::default);
     let reader = Reader::open(store, READER)?;
-    let names = (known.board.to_string(), known.site.to_string());
+    let names = known.map_or_else(
+        || ("an unknown board".to_owned(), "an unknown site".to_owned()),
+        |known| (known.board.to_string(), known.site.to_string()),
+    );
     let state = FleetState::new(names, max_age, clock.clone(), reader, written)?.with_places(places.clone());
     if let Some(at) = heads.newest().and_then(|head| Timestamp::try_from(head.at()).ok()) {
         state.hear(at, false);
     }
     state.note(|state| {
         state.rules = rules.as_ref().map_or(0, |rules| rules.version);
-        state.epoch = member.as_ref().and_then(|member| member.keys.epochs(&known.gallery).last().copied());
+        state.epoch = member.as_ref().and_then(Member::newest_epoch);
         if let Some(trouble) = trouble {
             state.connection = Connection::Offline(trouble);
         }
@@ -171,6 +168,12 @@ fn own_keys(path: &Path) -> Result<KeyFile> {
             Ok(KeyFile::unread(path))
         }
         Ok(keys) => Ok(keys),
+    }
+}
+
+impl Member {
+    fn newest_epoch(&self) -> Option<u64> {
+        self.keys.epochs(&self.membership.gallery).last().copied()
     }
 }
 
@@ -280,6 +283,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
+    use crate::access::SitePlaces;
     use crate::clock::SystemClock;
     use crate::fleet::{AccessText, BoardKey, Digest, EpochKey, Gallery, Head, Lockdown, SiteAccess};
     use crate::setup::fleet::{InitPlan, OfficeFiles, in_force_at_start, init, join};
@@ -289,7 +293,8 @@ mod tests {
     /// A board's configuration with its own permit, and the file of its membership.
     fn configured(membership: &Path) -> Config {
         let text = format!(
-            "[fleet]\nenabled = true\nmembership = {:?}\n[[door]]\nname = \"front\"\n[[camera]]\nname = \"porch\"\nkind = \"v4l2\"\n",
+            "[fleet]\nenabled = true\nplaces = true\nmembership = {:?}\n[access]\npassback = \"hard\"\n[[door]]\nname = \"front\"\n\
+             outside = \"street\"\ninside = \"house\"\n[[camera]]\nname = \"porch\"\nkind = \"v4l2\"\n",
             membership.display().to_string()
         );
         Config::from_toml(&text).unwrap()
@@ -421,7 +426,15 @@ mod tests {
         let missing = open(&config, &store, &clock, watch::channel(0).1).err().unwrap().to_string();
         assert!(missing.contains("usher fleet join"), "{missing}");
         std::fs::write(&membership, "{\"fleet\":").unwrap();
-        assert!(open(&config, &store, &clock, watch::channel(0).1).unwrap().is_none());
+        let joined = open(&config, &store, &clock, watch::channel(0).1).unwrap().unwrap();
+        let status = joined.state.status();
+        assert!(
+            status.state.contains("membership of the fleet cannot be read") && status.heard_s.is_none(),
+            "{}",
+            status.state
+        );
+        let news = joined.places.unwrap().news();
+        assert_eq!(news.map(|news| news.site), Some(SitePlaces::Stale), "which keeps nobody in");
 
         let path = membership.with_extension("keys");
         let gallery: Gallery = "berlin".parse().unwrap();
