@@ -2,8 +2,6 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 fn main() -> ExitCode {
-    usher::cli::Usher::parse().run()
+    usher::cli::Usher::of_command_line().map_or_else(|code| code, usher::cli::Usher::run)
 }

@@ -264,10 +264,10 @@ impl Context {
 /// A client of the office in a folder.
 fn of_office(folder: &Path) -> Result<Client> {
     let socket = folder.join(API_SOCKET);
-    match Client::connect(&socket)? {
+    match Client::connect_to_office(&socket)? {
         Some(client) => Ok(client),
         None => bail!(
-            "no office answers on {}: `usher fleet office` starts it; name another folder with --office=FOLDER",
+            "no office answers on {}: `systemctl start usher-office` or `usher fleet office` starts it; name another folder with --office=FOLDER",
             socket.display()
         ),
     }

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::print::{Tone, out_has_colour, paint};
+use crate::names::shown;
 
 /// Begins the first line of each row until the table is laid out: a character without a width (WORD JOINER).
 const ROW: char = '\u{2060}';
@@ -33,9 +34,9 @@ impl Listing {
         self
     }
 
-    /// Adds a row.
+    /// Adds a row. Control characters in it are written out.
     pub fn row<const N: usize>(&mut self, tone: Tone, cells: [String; N]) {
-        self.rows.push((tone, cells.into()));
+        self.rows.push((tone, cells.map(|cell| shown(&cell).into_owned()).into()));
     }
 
     /// Prints the table.

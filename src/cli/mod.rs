@@ -49,13 +49,16 @@ mod when;
 mod whom;
 mod why;
 
+use std::ffi::OsString;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
+use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 
+use crate::names;
 use context::Context;
 use print::{Tone, err_has_colour, paint};
 
@@ -77,9 +80,9 @@ pub struct Usher {
     socket: Option<PathBuf>,
     /// Ask the office of a fleet about all boards, instead of the daemon; for attendance, journal, why, people list and web
     ///
-    /// FOLDER is the office's; without it, /var/lib/usher-office.
-    #[arg(long, global = true, value_name = "FOLDER", num_args = 0..=1, require_equals = true, default_missing_value = fleet::FOLDER)]
-    office: Option<PathBuf>,
+    /// FOLDER is the office's, after an equals sign; without it, USHER_OFFICE, else /var/lib/usher-office.
+    #[arg(long, global = true, value_name = "FOLDER", num_args = 0..=1, require_equals = true)]
+    office: Option<Option<PathBuf>>,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -135,9 +138,26 @@ enum Command {
 }
 
 impl Usher {
-    /// Runs the command and prints its error. Exits with 0, or with 1 on failure; clap exits with 2 for a wrong command line.
+    /// The command line.
+    ///
+    /// # Errors
+    /// It is wrong, or asks for help; that is printed. The code to end with.
+    pub fn of_command_line() -> Result<Usher, ExitCode> {
+        let given: Vec<OsString> = std::env::args_os().collect();
+        Usher::try_parse_from(&given).map_err(|error| {
+            // Nobody can be told that nobody can be told.
+            drop(error.print());
+            if let Some(folder) = folder_after_office(&given).filter(|_| error.kind() == ErrorKind::InvalidSubcommand) {
+                note!("\n  tip: the office's folder follows an equals sign: --office={}", folder.to_string_lossy());
+            }
+            ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(1))
+        })
+    }
+
+    /// Runs the command and prints its error. Exits with 0, or with 1 on failure; clap exits with 2 for a wrong command line. A change of a fleet that is
+    /// not in force everywhere yet exits with 3.
     pub fn run(self) -> ExitCode {
-        let context = Context::new(self.config, self.socket, self.office);
+        let context = Context::new(self.config, self.socket, self.office.map(fleet::office_folder));
         let Some(command) = self.command else { return ended(overview::run(&context), &context) };
         if context.is_of_office() && !command.asks_the_office() {
             let wrong = anyhow::anyhow!(
@@ -191,6 +211,12 @@ impl Usher {
     }
 }
 
+/// What follows `--office` without an equals sign, if it looks like a folder.
+fn folder_after_office(given: &[OsString]) -> Option<&OsString> {
+    let at = given.iter().position(|argument| argument == "--office")?;
+    given.get(at.checked_add(1)?).filter(|next| next.to_string_lossy().contains('/'))
+}
+
 impl Command {
     /// Whether it can ask the office of a fleet in place of a daemon.
     fn asks_the_office(&self) -> bool {
@@ -207,8 +233,10 @@ fn ended(done: anyhow::Result<()>, context: &Context) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         // A reader that stops early (`usher people list | head`) is no failure.
         Err(error) if broken_pipe(&error) => ExitCode::SUCCESS,
+        // All of it is printed.
+        Err(error) if error.is::<fleet::NotInForce>() => ExitCode::from(fleet::NotInForce::EXIT),
         Err(error) => {
-            let text = format!("{error:#}");
+            let text = names::shown(&format!("{error:#}")).into_owned();
             note!("{} {text}", paint(Tone::Bad, "usher:", err_has_colour()));
             let unexpected = context.unexpected().map(|path| path.display().to_string());
             if let Some(path) = unexpected.filter(|path| !text.contains(path.as_str())) {
@@ -235,6 +263,29 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         Usher::command().debug_assert();
+    }
+
+    #[test]
+    fn the_folder_of_an_office_follows_an_equals_sign() {
+        let args = |text: &str| text.split(' ').map(OsString::from).collect::<Vec<_>>();
+        let office = |text: &str| Usher::try_parse_from(args(text)).map(|usher| usher.office);
+        assert_eq!(office("usher --office why").unwrap(), Some(None));
+        assert_eq!(office("usher --office=/x why").unwrap(), Some(Some("/x".into())));
+        let wrong = args("usher --office /x why");
+        assert_eq!(Usher::try_parse_from(&wrong).err().unwrap().kind(), ErrorKind::InvalidSubcommand);
+        assert_eq!(folder_after_office(&wrong), Some(&"/x".into()));
+        assert_eq!(folder_after_office(&args("usher --office wyh")), None);
+    }
+
+    #[test]
+    fn every_option_of_the_fleet_has_a_help() {
+        fn check(command: &clap::Command, path: &str) {
+            for argument in command.get_arguments() {
+                assert!(argument.get_help().is_some(), "`usher {path} --help` says nothing of {}", argument.get_id());
+            }
+            command.get_subcommands().for_each(|sub| check(sub, &format!("{path} {}", sub.get_name())));
+        }
+        check(Usher::command().find_subcommand("fleet").unwrap(), "fleet");
     }
 
     #[test]

@@ -5,6 +5,8 @@
 
 use std::io::{IsTerminal, Write};
 
+use crate::names::shown;
+
 /// A line on standard output; a result, because the program that reads it may have ended.
 macro_rules! say {
     ($($text:tt)*) => {{
@@ -55,8 +57,9 @@ pub fn toned(tone: Tone, text: &str) -> String {
     paint(tone, text, out_has_colour())
 }
 
-/// `text` in the colour of a tone if `coloured` (ECMA-48, "select graphic rendition").
+/// `text` in the colour of a tone if `coloured` (ECMA-48, "select graphic rendition"). Control characters in it are written out.
 pub fn paint(tone: Tone, text: &str, coloured: bool) -> String {
+    let text = shown(text);
     let code = match tone {
         Tone::Plain => 0,
         Tone::Good => 32,
@@ -66,7 +69,7 @@ pub fn paint(tone: Tone, text: &str, coloured: bool) -> String {
     };
     match coloured && code != 0 && !text.is_empty() {
         true => format!("\u{1b}[{code}m{text}\u{1b}[0m"),
-        false => text.to_owned(),
+        false => text.into_owned(),
     }
 }
 
@@ -102,6 +105,7 @@ mod tests {
     #[test]
     fn a_plain_text_stays_as_it_is() {
         assert_eq!(paint(Tone::Bad, "denied", true), "\u{1b}[31mdenied\u{1b}[0m");
+        assert_eq!(paint(Tone::Bad, "a\u{1b}b", true), "\u{1b}[31ma\\u{1b}b\u{1b}[0m", "only its own colours");
         assert_eq!((paint(Tone::Bad, "denied", false), paint(Tone::Plain, "a", true)), ("denied".into(), "a".into()));
     }
 }

@@ -6,6 +6,7 @@ use anyhow::{Result, bail};
 use clap::Args;
 
 use super::context::Context;
+use super::fleet::difference;
 use super::print::{Tone, toned};
 use crate::api::status as api;
 use crate::checks::store::time_in_words;
@@ -112,7 +113,17 @@ fn print(out: &mut impl Write, status: &api::Status) -> Result<()> {
 fn write_fleet(out: &mut impl Write, fleet: &api::FleetStatus) -> std::io::Result<()> {
     let tone = if fleet.state == "online" { Tone::Plain } else { Tone::Warning };
     let heard = fleet.heard_s.map_or_else(|| "not heard yet".to_owned(), |seconds| format!("heard {seconds} s ago"));
-    writeln!(out, "  fleet    {} of {}: {}; office {heard}", fleet.board, fleet.site, toned(tone, &fleet.state))?;
+    let clock = match fleet.clock_ahead_ms {
+        Some(ms) => format!("clock {} to the servers'", difference(ms)),
+        None => "clock not compared yet".to_owned(),
+    };
+    writeln!(
+        out,
+        "  fleet    {} of {}: {}; office {heard}; {clock}",
+        fleet.board,
+        fleet.site,
+        toned(tone, &fleet.state)
+    )?;
     let whole = match fleet.whole {
         Some(true) => "all people of the office's list",
         Some(false) => "not the office's list yet",

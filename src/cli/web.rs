@@ -191,7 +191,7 @@ fn list<T: Serialize>(
         }
         return Ok(());
     }
-    let mut listing = Listing::new(["name", "role", "since"]);
+    let mut listing = Listing::new(["NAME", "ROLE", "SINCE"]);
     rows.for_each(|row| listing.row(Tone::Plain, row));
     Ok(listing.write(out)?)
 }

@@ -213,7 +213,7 @@ fn read(source: &str, text: &str) -> Result<(Config, Origins), ConfigErrors> {
 /// Reports and removes what belongs to the boards' own files.
 fn keep_allowed(written: &mut Map<String, Value>, origins: &Origins, problems: &mut Vec<Problem>) {
     let mut report = |key: &str| {
-        let what = "a site's rules hold [[schedule]], [[permit]], and [[door]] with name and assurance; this belongs into usher.toml at the board";
+        let what = "a site's rules hold [[schedule]], [[permit]], and [[door]] with name and assurance; this belongs in usher.toml at the board";
         problems.push(Problem { origin: origins.of(key), key: key.to_owned(), what: what.to_owned() });
     };
     written.retain(|key, _| {

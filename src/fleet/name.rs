@@ -12,7 +12,9 @@ const MAX_CHARS: usize = 32;
 
 /// Why a text is not a name.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
-#[error("{text:?} cannot be the name of a {of}: use 1 to {MAX_CHARS} of the characters a to z, 0 to 9 and -")]
+#[error(
+    "{text:?} cannot be the name of a {of}: use 1 to {MAX_CHARS} of the characters a to z, 0 to 9 and -, and begin and end with a letter or a digit"
+)]
 pub struct NameError {
     of: &'static str,
     text: String,
@@ -21,7 +23,8 @@ pub struct NameError {
 /// Whether a text may be a name.
 fn is_name(text: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    (1..=MAX_CHARS).contains(&text.len()) && text.bytes().all(plain)
+    let dash_outside = text.starts_with('-') || text.ends_with('-');
+    (1..=MAX_CHARS).contains(&text.len()) && text.bytes().all(plain) && !dash_outside
 }
 
 macro_rules! name {
@@ -129,7 +132,7 @@ mod tests {
         for good in ["a", "berlin", "hall-2", "0", &"x".repeat(32)] {
             assert_eq!(good.parse::<Site>().unwrap().as_str(), good);
         }
-        for bad in ["", "Berlin", "a.b", "a b", "a*", "a>", "é", &"x".repeat(33)] {
+        for bad in ["-", "--", "-a", "a-", "", "Berlin", "a.b", "a b", "a*", "a>", "é", &"x".repeat(33)] {
             let error = bad.parse::<Board>().unwrap_err().to_string();
             assert!(error.contains("name of a board") && error.contains("1 to 32"), "{error}");
             assert!(serde_json::from_value::<Gallery>(bad.into()).is_err(), "{bad}");

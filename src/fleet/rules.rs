@@ -23,6 +23,9 @@ pub struct SiteRules {
     /// While it is there, no door of the site opens but for whom it names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lockdown: Option<Lockdown>,
+    /// Who ended the last lockdown, as journals name them, while there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lockdown_ended_by: Option<String>,
     /// Since when they hold, in milliseconds since 1970, by the office's clock.
     pub since_ms: u64,
     /// Boards that are to send their journal again; at most [`MAX_RESENDS`].
@@ -123,6 +126,11 @@ impl SiteRules {
         held.is_none_or(|held| self.site == held.site && self.version > held.version)
     }
 
+    /// Who ended the lockdown that these rules do not have any more, for the doors' records.
+    pub fn ended_by(&self) -> &str {
+        self.lockdown_ended_by.as_deref().unwrap_or("office")
+    }
+
     /// Whether they order a lockdown or its end which those held do not: another one, or the same one ordered again. A board without rules knows of no
     /// lockdown that could end.
     pub fn orders_anew(&self, held: Option<&SiteRules>) -> bool {
@@ -140,6 +148,7 @@ mod tests {
             site: site.parse().unwrap(),
             version,
             lockdown: None,
+            lockdown_ended_by: None,
             since_ms: 5,
             resend: BTreeMap::new(),
             access: None,
@@ -181,6 +190,12 @@ mod tests {
             !SiteRules { version: 99, access, ..first.clone() }.orders_anew(Some(&first)),
             "who may pass is no order"
         );
+    }
+
+    #[test]
+    fn the_end_of_a_lockdown_is_of_whoever_ordered_it() {
+        let ended = SiteRules { lockdown_ended_by: Some("eve".into()), ..rules("berlin", 2) };
+        assert_eq!((ended.ended_by(), rules("berlin", 2).ended_by()), ("eve", "office"));
     }
 
     #[test]

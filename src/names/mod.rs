@@ -3,6 +3,10 @@
 //! Names are typed on one machine, copied from a spreadsheet on another, and taken from directory names on a third. The same name arrives
 //! composed or decomposed (NFC, NFD), in different case, with different kinds of spaces, and with invisible characters.
 
+mod line;
+
+pub use line::{LONGEST_NAME, LineFault, check_line, shown, shown_line};
+
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 use unicode_script::{Script, UnicodeScript};

@@ -166,7 +166,7 @@ fn what_cannot_be_is_refused_in_words() {
     assert!(house.refused(&["models", "switch", "mobilefacenet"]).contains("there is nothing to switch"));
     assert_eq!(house.ask(&["models", "switch", "--learn"]).code, Some(2));
     assert_eq!(house.ask(&["models", "switch", "dlib", "--cancel"]).code, Some(2));
-    assert!(house.refused(&["models", "switch", "dlib", "--after", "soon"]).contains("is no time"));
+    assert!(house.refused(&["models", "switch", "dlib", "--after", "soon"]).contains("is not a time"));
     let mut fixed = house;
     fixed.environment.insert("USHER__ACCESS__DISTANCE".into(), "0.9".into());
     assert!(fixed.refused(&["models", "switch", "dlib"]).contains("[access] distance fixes the distance 0.900"));

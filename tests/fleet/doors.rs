@@ -54,15 +54,22 @@ fn people_lockdowns_and_journals_reach_every_door() {
     eventually("a refusal", || {
         front.records("denied").into_iter().find(|record| record["content"]["reason"] == "lockdown")
     });
-    office.usher(&["lockdown", "berlin", "off"]);
+    assert_eq!(office.ends(&["lockdown", "berlin", "off"]).0, Some(0));
     assert_eq!((mode(&front), mode(&back)), ("normal".to_owned(), "normal".to_owned()));
+    let (code, printed) = nobody_follows(&office);
+    assert!(code == Some(3) && printed.contains("no door follows"), "{printed}");
 
     // Locked down while a board is off: it lets nobody in when it is back, although somebody stands there.
     eventually("another grant", || (front.records("granted").len() > 1).then_some(()));
     at_front.kill();
     let granted = front.records("granted").len();
-    let done = office.json(&["lockdown", "berlin", "on", "--json"]).remove(0);
-    assert_eq!(done["missing"], serde_json::json!(["front"]), "{done}");
+    let (code, done) = office.ends(&["lockdown", "berlin", "on", "--json"]);
+    let done: serde_json::Value = serde_json::from_str(&done).unwrap();
+    assert_eq!(
+        (code, &done["missing"], &done["in_force"]),
+        (Some(3), &serde_json::json!(["front"]), &false.into()),
+        "{done}"
+    );
     let denied = front.records("denied").len();
     let at_front = Daemon::start(&front);
     eventually("a refusal after the start", || (front.records("denied").len() > denied).then_some(()));
@@ -170,4 +177,10 @@ fn a_site_that_was_cut_off_converges_and_empty_servers_are_filled_again() {
 
 fn photo(name: &str) -> String {
     crate::support::photo(name).display().to_string()
+}
+
+/// A lockdown of a site whose only board was invited and never came.
+fn nobody_follows(office: &Office) -> (Option<i32>, String) {
+    office.usher(&["invite", "--site", "oslo", "--board", "oslo-1"]);
+    office.ends(&["lockdown", "oslo", "on"])
 }

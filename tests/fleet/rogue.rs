@@ -53,6 +53,7 @@ fn what_servers_forge_or_repeat_is_not_believed() {
         site: "berlin".parse().unwrap(),
         version: 1000,
         lockdown: Some(Lockdown { group: None, by: "nobody".to_owned() }),
+        lockdown_ended_by: None,
         since_ms: 5,
         models: None,
         resend: BTreeMap::new(),

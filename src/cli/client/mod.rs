@@ -39,7 +39,7 @@ use crate::config::Config;
 use crate::domain::{self, Distance};
 use crate::gallery::{self, NewPerson};
 use crate::vision::Seen;
-use transport::{CONNECT_WITHIN, Transport, USUAL, connect, encode, next_piece};
+use transport::{CONNECT_WITHIN, Server, Transport, USUAL, connect, encode, next_piece};
 
 pub use journal::{Asked, Page};
 pub use local::{enrolled, journal_can_be_written, operator};
@@ -73,16 +73,33 @@ impl Client {
     /// # Errors
     /// A daemon is there but this user may not talk to it, or it accepts no connection.
     pub fn connect(socket: &Path) -> Result<Option<Client>> {
+        Client::connect_to(Server::Daemon, socket)
+    }
+
+    /// A client of the office of a fleet; `None` when none answers on `socket`.
+    ///
+    /// # Errors
+    /// As [`Client::connect`].
+    pub fn connect_to_office(socket: &Path) -> Result<Option<Client>> {
+        Client::connect_to(Server::Office, socket)
+    }
+
+    fn connect_to(server: Server, socket: &Path) -> Result<Option<Client>> {
+        let (name, unit) = (server.name(), server.unit());
         let (runtime, socket) = (runtime()?, PathBuf::from(socket));
         match runtime.block_on(connect(&socket)) {
-            Ok(_) => Ok(Some(Client { transport: Transport::Socket(socket), runtime })),
+            Ok(_) => Ok(Some(Client { transport: Transport::Socket(socket, server), runtime })),
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => bail!(
-                "the daemon's socket {} is closed to you: ask to be added to its group, or use sudo",
-                socket.display()
+                "the {name}'s socket {} is closed to you: {}",
+                socket.display(),
+                match server {
+                    Server::Daemon => "ask to be added to its group, or use sudo",
+                    Server::Office => "run this as the user of the office, or use sudo",
+                }
             ),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => bail!(
-                "the daemon on {} has accepted no connection for {} s: it hangs, or has too many; `journalctl -u usher` says more, and \
-                 `systemctl restart usher` starts it anew",
+                "the {name} on {} has accepted no connection for {} s: it hangs, or has too many; `journalctl -u {unit}` says more, and \
+                 `systemctl restart {unit}` starts it anew",
                 socket.display(),
                 CONNECT_WITHIN.as_secs()
             ),
@@ -92,7 +109,7 @@ impl Client {
 
     /// Whether a daemon answers, which others use too.
     pub fn is_daemon(&self) -> bool {
-        matches!(self.transport, Transport::Socket(_))
+        matches!(self.transport, Transport::Socket(..))
     }
 
     /// Everybody, by number.

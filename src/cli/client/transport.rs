@@ -54,10 +54,37 @@ fn time_limit(path: &str) -> Duration {
     }
 }
 
+/// Who serves the API on a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Server {
+    /// The daemon of a board.
+    Daemon,
+    /// The office of a fleet.
+    Office,
+}
+
+impl Server {
+    /// What it is called.
+    pub fn name(self) -> &'static str {
+        match self {
+            Server::Daemon => "daemon",
+            Server::Office => "office",
+        }
+    }
+
+    /// Its unit of systemd.
+    pub fn unit(self) -> &'static str {
+        match self {
+            Server::Daemon => "usher",
+            Server::Office => "usher-office",
+        }
+    }
+}
+
 /// The way to the API.
 pub enum Transport {
-    /// Through a daemon's socket; each request has a connection of its own.
-    Socket(PathBuf),
+    /// Through a socket; each request has a connection of its own.
+    Socket(PathBuf, Server),
     /// In this process.
     InProcess(Router),
 }
@@ -70,7 +97,7 @@ impl Transport {
     /// The daemon does not answer in time, or the answer is an error: its text is the operator's.
     pub async fn send(&self, method: Method, path: &str, body: Bytes) -> Result<Body> {
         let limit = time_limit(path);
-        if limit == LONG && matches!(self, Transport::Socket(_)) {
+        if limit == LONG && matches!(self, Transport::Socket(..)) {
             let alive = async { self.call(Method::GET, "/v1/status", Bytes::new()).await.map(drop) };
             self.in_time(QUICK, alive).await?;
         }
@@ -90,11 +117,12 @@ impl Transport {
 
     /// The result of `asked`, if it comes within a daemon's time limit. Work in this process has no limit.
     pub async fn in_time<T>(&self, within: Duration, asked: impl Future<Output = Result<T>>) -> Result<T> {
-        let Transport::Socket(socket) = self else { return asked.await };
+        let Transport::Socket(socket, server) = self else { return asked.await };
+        let (name, unit) = (server.name(), server.unit());
         let late = |_| {
             anyhow!(
-                "the daemon on {} has not answered for {} s, and whether it did what you asked is not known: it hangs, or waits for its \
-                 disk; `journalctl -u usher` says more, and `systemctl restart usher` starts it anew",
+                "the {name} on {} has not answered for {} s, and whether it did what you asked is not known: it hangs, or waits for its \
+                 disk; `journalctl -u {unit}` says more, and `systemctl restart {unit}` starts it anew",
                 socket.display(),
                 within.as_secs()
             )
@@ -110,7 +138,7 @@ impl Transport {
             .header("content-type", "application/json")
             .body(Body::from(body))?;
         match self {
-            Transport::Socket(socket) => through(socket, request).await,
+            Transport::Socket(socket, server) => through(socket, *server, request).await,
             Transport::InProcess(router) => {
                 let mut request = request;
                 request.extensions_mut().insert(Caller::User(Some(own_uid())));
@@ -121,11 +149,12 @@ impl Transport {
     }
 }
 
-async fn through(socket: &PathBuf, request: Request<Body>) -> Result<Response<Body>> {
-    let gone = || format!("the daemon on {} does not answer", socket.display());
+async fn through(socket: &PathBuf, server: Server, request: Request<Body>) -> Result<Response<Body>> {
+    let name = server.name();
+    let gone = || format!("the {name} on {} does not answer", socket.display());
     let turned_away = || {
         format!(
-            "the daemon on {} closed the connection without an answer: it is stopping, or has too many connections at once; try again, \
+            "the {name} on {} closed the connection without an answer: it is stopping, or has too many connections at once; try again, \
              and see what has them open (`ss -xp`)",
             socket.display()
         )

@@ -45,7 +45,7 @@ pub fn ask(folder: &Path, request: &Request) -> Result<Answer> {
         bail!("the office went away without an answer: look at its log");
     }
     match serde_json::from_slice(&answer).context("the office's answer cannot be read: is it of another version?")? {
-        Answer::Refused { why, may_force: true } => bail!("{why}. To enrol them all the same, use --force"),
+        Answer::Refused { why, may_force: true } => bail!("{why}. To do it all the same, use --force"),
         Answer::Refused { why, may_force: false } => bail!("{why}"),
         answer => Ok(answer),
     }

@@ -62,13 +62,13 @@ impl Init {
 
 impl Join {
     pub fn run(self, context: &Context) -> Result<()> {
-        let file = match self.membership {
-            Some(file) => file,
-            None => match context.config_if_any()? {
-                Some(config) => config.fleet.membership,
-                None => config::Fleet::default().membership,
-            },
+        let configured = match (context.config_if_any(), &self.membership) {
+            (Ok(config), _) => config.map(|config| config.fleet).unwrap_or_default(),
+            // A configuration with mistakes is no reason not to join.
+            (Err(_), Some(_)) => config::Fleet::default(),
+            (Err(error), None) => return Err(error),
         };
+        let file = self.membership.unwrap_or_else(|| configured.membership.clone());
         let token = match self.token.filter(|token| token != "-") {
             Some(token) => Zeroizing::new(token),
             None => token_from_input()?,
@@ -83,8 +83,19 @@ impl Join {
             Ok(_) => say!("a server was reached")?,
             Err(error) => note!("usher: warning: {error:#}"),
         }
-        say!("set enabled = true in [fleet] of {}, and restart usher", context.path().display())?;
+        say!("{}", next(&configured, &file, context.path()))?;
         Ok(())
+    }
+}
+
+/// What is left to do after a membership was written to `file`.
+fn next(configured: &config::Fleet, file: &Path, config: &Path) -> String {
+    let enabled = (!configured.enabled).then(|| "enabled = true".to_owned());
+    let membership = (configured.membership != file).then(|| format!("membership = {file:?}"));
+    let settings: Vec<String> = enabled.into_iter().chain(membership).collect();
+    match settings.is_empty() {
+        true => "restart usher".to_owned(),
+        false => format!("set {} in [fleet] of {}, and restart usher", settings.join(" and "), config.display()),
     }
 }
 
@@ -112,4 +123,20 @@ fn token_from_input() -> Result<Zeroizing<String>> {
 pub fn now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_left_to_do_is_told() {
+        let (own, config) = (config::Fleet::default(), Path::new("usher.toml"));
+        let enabled = config::Fleet { enabled: true, ..own.clone() };
+        let told = |fleet: &config::Fleet, file: &Path| next(fleet, file, config);
+        assert_eq!(told(&enabled, &own.membership), "restart usher");
+        assert_eq!(told(&own, &own.membership), "set enabled = true in [fleet] of usher.toml, and restart usher");
+        let other = told(&enabled, Path::new("/other"));
+        assert_eq!(other, "set membership = \"/other\" in [fleet] of usher.toml, and restart usher");
+    }
 }

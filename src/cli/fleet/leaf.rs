@@ -6,6 +6,7 @@ use anyhow::Result;
 use clap::Args;
 
 use super::unexpected;
+use crate::cli::print::{Tone, toned};
 use crate::fleet::{Board, Site};
 use crate::office::fleet::protocol::{Answer, Request};
 use crate::setup::fleet::ServerAddress;
@@ -31,8 +32,12 @@ impl Leaf {
     pub fn run(self, out: &mut impl Write, ask: &dyn Fn(&Request) -> Result<Answer>) -> Result<()> {
         let Leaf { site, server, replace } = self;
         let asked = Request::Leaf { site: site.clone(), server: server.to_string(), replace };
-        let Answer::Leaf { folder, boards, still_admitted } = ask(&asked)? else { return unexpected() };
+        let Answer::Leaf { folder, boards, still_admitted, begins } = ask(&asked)? else { return unexpected() };
         writeln!(out, "the files of the leaf server of {site} are in {folder}; copy them as README there says")?;
+        if begins {
+            let new = format!("no board of {site} was invited yet: if that is not the name, delete the files");
+            writeln!(out, "{}", toned(Tone::Warning, &new))?;
+        }
         if !boards.is_empty() {
             let names: Vec<&str> = boards.iter().map(Board::as_str).collect();
             writeln!(out, "boards that joined before do not use it: revoke and invite {}", names.join(", "))?;

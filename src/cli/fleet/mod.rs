@@ -22,23 +22,36 @@ use super::enroll::photos::{Looked, look_at_all};
 use crate::fleet::{Board, Site};
 use crate::office::Gates;
 use crate::office::fleet::protocol::{Answer, CollectedRecord, Done, Enrolment, MAX_RECORDS, Position, Request};
+pub use show::{NotInForce, difference};
 
 /// Where the office keeps its files.
-pub const FOLDER: &str = "/var/lib/usher-office";
+const FOLDER: &str = "/var/lib/usher-office";
+/// The variable that names another folder.
+const FOLDER_VARIABLE: &str = "USHER_OFFICE";
+
+/// The office's folder: the one that was named, else that of the environment, else the usual one. An empty name is none.
+pub fn office_folder(named: Option<PathBuf>) -> PathBuf {
+    let of_environment = std::env::var_os(FOLDER_VARIABLE).map(PathBuf::from);
+    let is_name = |folder: &PathBuf| !folder.as_os_str().is_empty();
+    named.filter(is_name).or_else(|| of_environment.filter(is_name)).unwrap_or_else(|| FOLDER.into())
+}
 
 /// Many boards with one office.
 ///
 /// One office says who may pass at which site, locks sites down, and collects the journals of all boards. Boards go on without it, and without the
 /// network. docs/fleet.md leads from two boards to a fleet.
+///
+/// A command that changes something ends with 0 once all boards of the site have confirmed it, and with 3 if the change is on the office's disk and some
+/// have not confirmed it within twenty seconds: it names them. A lockdown, or rules, that no board follows end with 3, too.
 #[derive(Args)]
 #[command(
     after_help = "Examples:\n  usher fleet init --servers hub.example.org\n  usher fleet invite --site berlin --board front\n  \
     usher fleet join\n  usher fleet enroll \"Ada Lovelace\" --site berlin ada1.jpg ada2.jpg\n  usher fleet lockdown berlin on"
 )]
 pub struct Fleet {
-    /// The office's folder
-    #[arg(long, global = true, value_name = "FOLDER", env = "USHER_OFFICE", hide_env_values = true, default_value = FOLDER)]
-    folder: PathBuf,
+    /// The office's folder [default: USHER_OFFICE, else /var/lib/usher-office]
+    #[arg(long, global = true, value_name = "FOLDER")]
+    folder: Option<PathBuf>,
     #[command(subcommand)]
     act: Act,
 }
@@ -73,6 +86,7 @@ enum Act {
     Enroll(Enroll),
     /// List who is enrolled at a site
     People {
+        /// The site
         #[arg(long)]
         site: Site,
         /// Print JSON
@@ -95,6 +109,7 @@ enum Act {
         /// The name, employee id or uuid
         #[arg(value_parser = NonEmptyStringValueParser::new())]
         name: String,
+        /// The site
         #[arg(long)]
         site: Site,
         /// Print what can be shown of it: the hashes of the records, and the keys
@@ -108,7 +123,9 @@ enum Act {
     ///
     /// On: no door of the site opens for anybody, or only for a group. Off: all doors of the site that are locked down go by the rules again.
     Lockdown {
+        /// The site
         site: Site,
+        /// Whether it begins or ends
         state: OnOff,
         /// Who still passes
         #[arg(long, value_parser = NonEmptyStringValueParser::new())]
@@ -123,6 +140,7 @@ enum Act {
     ///
     /// The servers refuse it at once, and it gets no later key. What it holds already stays on it until it is erased there.
     Revoke {
+        /// The board
         board: Board,
         /// Print JSON
         #[arg(long)]
@@ -130,6 +148,7 @@ enum Act {
     },
     /// Show a collected record in full, with each gate of a decision
     Why {
+        /// The board
         board: Board,
         /// The record's number
         record: u64,
@@ -190,6 +209,7 @@ struct Enroll {
 impl Fleet {
     pub fn run(self, context: &Context) -> Result<()> {
         let Fleet { folder, act } = self;
+        let folder = office_folder(folder);
         let ask = |request: &Request| client::ask(&folder, request);
         let mut out = std::io::stdout().lock();
         match act {
@@ -199,15 +219,20 @@ impl Fleet {
                 drop(out);
                 office.run(&folder, context)
             }
-            Act::Invite { site, board } => match ask(&Request::Invite { site, board: board.clone() })? {
-                Answer::Token { token } => {
-                    note!(
-                        "usher: this token lets a board in as {board}, and is shown only now; on the board, within an hour, paste it to: usher fleet join"
-                    );
-                    Ok(writeln!(out, "{token}")?)
+            Act::Invite { site: begun, board } => {
+                match ask(&Request::Invite { site: begun.clone(), board: board.clone() })? {
+                    Answer::Token { token, begins } => {
+                        if begins {
+                            note!("usher: {begun} is a new site: {board} is its first board");
+                        }
+                        note!(
+                            "usher: this token lets a board in as {board}, and is shown only now; on the board, within an hour, paste it to: usher fleet join"
+                        );
+                        Ok(writeln!(out, "{token}")?)
+                    }
+                    _ => unexpected(),
                 }
-                _ => unexpected(),
-            },
+            }
             Act::Leaf(leaf) => leaf.run(&mut out, &ask),
             Act::Status { json } => match ask(&Request::Status)? {
                 Answer::Status(status) => {
@@ -235,11 +260,11 @@ impl Fleet {
             },
             Act::Forget { name, site, proof, json } => {
                 let done = done(ask(&Request::Forget { site, name })?)?;
-                show::done(&mut out, &done, json)?;
-                match done.proof.filter(|_| proof && !json) {
-                    Some(proof) => show::proof(&mut out, &proof),
-                    None => Ok(()),
+                let shown = show::done(&mut out, &done, json);
+                if let Some(proof) = done.proof.filter(|_| proof && !json) {
+                    show::proof(&mut out, &proof)?;
                 }
+                shown
             }
             Act::Requests(requests) => requests.run(&mut out, &ask),
             Act::Disable(one) => one.set_enabled(&mut out, &ask, false),

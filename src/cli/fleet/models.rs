@@ -4,12 +4,12 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand};
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, ToSpan};
+use jiff::{SignedDuration, Timestamp};
 
 use super::{done, show, unexpected};
 use crate::cli::context::Context;
@@ -17,6 +17,7 @@ use crate::cli::enroll::photos::{Looked, look_at_all};
 use crate::config;
 use crate::fleet::Site;
 use crate::gallery::{Template, write_template};
+use crate::names::shown;
 use crate::office::fleet::protocol::{Answer, ModelsAct, ModelsStatus, Photographs, Request, RollRow};
 use crate::office::{Eyes, Gates};
 use crate::setup;
@@ -40,16 +41,19 @@ pub struct Models {
 #[derive(Subcommand)]
 enum Act {
     /// Begin the way to another model, or change its settings
+    ///
+    /// Each call says all settings anew.
     Switch {
         /// The new model's name, as `usher models` lists it; the office and all boards of the site need its file
         #[arg(value_parser = NonEmptyStringValueParser::new())]
         name: String,
+        /// The site
         #[arg(long)]
         site: Site,
         /// Go over once this many of a hundred people who may enter have templates of the new model
         #[arg(long, default_value_t = 100, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(1..=100))]
         share: u8,
-        /// Or after a day, a time (2026-12-24T06:00), or a span from now (36h), with those who have some by then
+        /// Or from a day, a time (2026-12-24T06:00), or a span from now (36h) on, with those who have some by then; it must lie ahead
         #[arg(long, value_name = "WHEN")]
         after: Option<String>,
         /// Whether doors make templates of the new model from the next good views of people whom they let in
@@ -61,6 +65,7 @@ enum Act {
     },
     /// Show how far a site is, who has no templates of the new model yet, and which boards do not follow
     Status {
+        /// The site
         #[arg(long)]
         site: Site,
         /// Print JSON
@@ -71,6 +76,7 @@ enum Act {
     Photographs(Photos),
     /// Stay with the old model; after the switch, go back to it
     Cancel {
+        /// The site
         #[arg(long)]
         site: Site,
         /// Print JSON
@@ -79,11 +85,15 @@ enum Act {
     },
     /// Drop the records of the model that the site has left, although boards may still compare by it
     ///
-    /// The office does so by itself a day after the switch, once all boards have gone over. A board that has not keeps what it has, and
-    /// hears of no change until it has the new model.
+    /// The office does so by itself a day after the switch, once all boards have gone over and everybody who may enter has templates of the new
+    /// model. A board that has not gone over keeps what it has, and hears of no change until it has the new model.
     Finish {
+        /// The site
         #[arg(long)]
         site: Site,
+        /// Drop them although somebody has templates of that model alone: no door knows them by face any more
+        #[arg(long)]
+        force: bool,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -98,6 +108,7 @@ struct Photos {
     /// Photographs of the person: JPEG, PNG, BMP or WebP
     #[arg(required = true)]
     photos: Vec<PathBuf>,
+    /// The site
     #[arg(long)]
     site: Site,
     /// In a photograph with several faces, take the largest
@@ -120,11 +131,14 @@ impl Models {
                 (site, ModelsAct::Switch { to: name, share, after_ms, learn }, json)
             }
             Act::Cancel { site, json } => (site, ModelsAct::Cancel, json),
-            Act::Finish { site, json } => (site, ModelsAct::Finish, json),
+            Act::Finish { site, force, json } => (site, ModelsAct::Finish { force }, json),
             Act::Photographs(photos) => {
                 let models = status(ask, &photos.site)?;
                 if models.roll.is_none() {
-                    bail!("{} is on no way to another model: begin with `usher fleet models switch`", photos.site);
+                    bail!(
+                        "{} is not on the way to another model: `usher fleet models switch` begins that",
+                        photos.site
+                    );
                 }
                 let (site, json) = (photos.site.clone(), photos.json);
                 (site, photos.look(&models, context)?, json)
@@ -184,16 +198,18 @@ impl Photos {
 fn moment(text: &str) -> Result<u64> {
     let at = match config::duration(text).and_then(|span| i64::try_from(span.as_secs()).ok()) {
         Some(span) => Timestamp::try_from(SystemTime::now())?
-            .checked_add(span.seconds())
+            .checked_add(SignedDuration::from_secs(span))
             .with_context(|| format!("--after {text} is too long"))?,
         None => match text.parse::<Timestamp>() {
             Ok(at) => at,
             Err(_) => {
                 let local = text.parse::<DateTime>().or_else(|_| text.parse::<Date>().map(DateTime::from));
                 let local = local.ok().with_context(|| {
-                    format!("--after {text:?} is no time: write 2026-12-24, 2026-12-24T06:00, or a span as in 36h")
+                    format!("--after {text:?} is not a time: write 2026-12-24, 2026-12-24T06:00, or a span as in 36h")
                 })?;
-                TimeZone::system().to_timestamp(local)?
+                TimeZone::system().to_timestamp(local).map_err(|_| {
+                    anyhow!("--after {text} is not a time that this machine can count to: write an earlier one")
+                })?
             }
         },
     };
@@ -210,9 +226,9 @@ fn print(out: &mut impl Write, models: &ModelsStatus, json: bool) -> Result<()> 
         (Some(roll), _) => print_roll(out, roll)?,
     }
     for board in &models.boards {
-        let model = board.model.as_deref().unwrap_or("not heard yet");
+        let model = shown(board.model.as_deref().unwrap_or("not heard yet"));
         let state = match (&board.trouble, &board.beside) {
-            (Some(why), _) => why.clone(),
+            (Some(why), _) => shown(why).into_owned(),
             (None, _) if board.follows => "follows".to_owned(),
             (None, Some(beside)) if beside.whole => format!("holds all of {}", beside.model),
             (None, Some(beside)) => format!("holds {} records of {}", beside.count, beside.model),
@@ -237,7 +253,7 @@ fn print_roll(out: &mut impl Write, roll: &RollRow) -> Result<()> {
             let learn = if *learn { "doors make templates" } else { "doors make no templates" };
             writeln!(
                 out,
-                "from {from} to {to}, by {by}: {moved} of {all} people who may enter have templates of it; it goes over at {share} of 100{after}; {learn}"
+                "from {from} to {to}, by {by}: {moved} of {all} people who may enter have templates of it; it goes over at {share} %{after}; {learn}"
             )?;
         }
     }
@@ -245,4 +261,23 @@ fn print_roll(out: &mut impl Write, roll: &RollRow) -> Result<()> {
         writeln!(out, "  without: {name}")?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_that_no_clock_reaches_is_refused_in_words() {
+        for (text, why) in [
+            ("9999-12-31", "write an earlier one"),
+            ("99999999999h", "too long"),
+            ("soon", "is not a time"),
+            ("1912-06-23", "before 1970"),
+        ] {
+            let error = format!("{:#}", moment(text).unwrap_err());
+            assert!(error.contains(why) && error.contains(text), "{error}");
+        }
+        assert!(moment("2099-01-01T06:00").unwrap() > moment("36h").unwrap());
+    }
 }

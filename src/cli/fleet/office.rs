@@ -21,7 +21,7 @@ use crate::office::fleet::{Book, Collected};
 use crate::setup::fleet::{OfficeFiles, Pushed};
 use crate::setup::models::Configured;
 use crate::setup::{self, house};
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 
 /// The store in the office's folder.
 const STORE: &str = "store";
@@ -45,9 +45,10 @@ impl RunOffice {
         let config = context.config_of_office(folder)?;
         context::start_log(&config.log);
         let files = Arc::new(OfficeFiles::load(folder)?);
+        files.check_authority()?;
         // The servers may know of revocations that are newer than a restored folder: it is compared first.
         files.hold_back();
-        let store = Store::open(&folder.join(STORE)).context("the office's store cannot be opened")?;
+        let store = Store::open(&folder.join(STORE)).map_err(|error| in_use(error, folder))?;
         let near_enough = house::near_enough(&config, &setup::embedder(&config)?, None)?;
         let mut book = Book::open(&store, &folder.join(KEYS), files.fleet, files.key.clone(), near_enough)?;
         book.decides = config.fleet.requests == FleetRequests::Ask;
@@ -75,6 +76,17 @@ impl RunOffice {
             let carrier: Arc<dyn Carrier> = Arc::new(files.connect().await?);
             run(office, carrier, folder, self.take_over, api.router(), stop).await.map_err(with_flag)
         })
+    }
+}
+
+/// Why the office's store cannot be opened.
+fn in_use(error: StoreError, folder: &Path) -> anyhow::Error {
+    match error {
+        StoreError::Busy { .. } => anyhow::anyhow!(
+            "an office runs on {} already: `usher fleet status` asks it, and `systemctl stop usher-office`, or Ctrl-C where it runs, stops it",
+            folder.display()
+        ),
+        error => anyhow::Error::new(error).context("the office's store cannot be opened"),
     }
 }
 

@@ -15,7 +15,7 @@ use crate::office::fleet::protocol::{Answer, Request, RequestRow};
 
 /// Look at enrolments at doors that the office has not carried out, and decide them.
 ///
-/// Who is enrolled at a door of a fleet counts at that door alone until the office has taken them in. It does so at once, unless the face or the name
+/// Somebody enrolled at a door of a fleet counts at that door alone until the office has taken them in. It does so at once, unless the face or the name
 /// is like somebody's at any site, or unless `[fleet] requests = "ask"` in the office's configuration.
 #[derive(Args)]
 pub struct Requests {
@@ -65,6 +65,7 @@ pub struct OneOfSite {
     /// The name, employee id or uuid
     #[arg(value_parser = NonEmptyStringValueParser::new())]
     name: String,
+    /// The site
     #[arg(long)]
     site: Site,
     /// Print JSON
@@ -104,8 +105,8 @@ fn list(out: &mut impl Write, requests: &[RequestRow]) -> Result<()> {
     if requests.is_empty() {
         return Ok(writeln!(out, "No request waits for a decision.")?);
     }
-    let heads = ["name", "site", "board", "by", "groups", "since", "state", "why", "uuid"];
-    let mut listing = Listing::new(heads).giving_way(&["uuid", "by", "groups", "since"]);
+    let heads = ["NAME", "SITE", "BOARD", "BY", "GROUPS", "SINCE", "STATE", "WHY", "UUID"];
+    let mut listing = Listing::new(heads).giving_way(&["UUID", "BY", "GROUPS", "SINCE"]);
     for row in requests {
         let since = i64::try_from(row.at_ms).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok());
         let cells = [

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, Subcommand};
@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use super::{done, show, unexpected};
 use crate::config::holidays_named;
 use crate::fleet::{AccessText, MAX_ACCESS, Site, SiteAccess};
+use crate::names::shown;
 use crate::office::fleet::protocol::{Answer, Request};
 use crate::setup::fleet::check;
 
@@ -32,7 +33,9 @@ enum Act {
     /// that the file does not name keeps what it asks. A [[permit]] without keys lets everybody pass who is enrolled. A board that cannot use the
     /// rules goes on by the last ones, and says why.
     Push {
+        /// The file of rules
         file: PathBuf,
+        /// The site
         #[arg(long)]
         site: Site,
         /// Print JSON
@@ -41,6 +44,7 @@ enum Act {
     },
     /// Print the rules of a site as they were pushed
     Show {
+        /// The site
         #[arg(long)]
         site: Site,
         /// Print JSON
@@ -49,6 +53,7 @@ enum Act {
     },
     /// Let each board of a site go by its own permits and schedules again
     Clear {
+        /// The site
         #[arg(long)]
         site: Site,
         /// Print JSON
@@ -86,12 +91,23 @@ fn read(file: &Path) -> Result<AccessText> {
     let folder = file.parent().unwrap_or(Path::new(""));
     let mut holidays = BTreeMap::new();
     for path in holidays_named(&name, &text)? {
+        require_inside(&name, &path)?;
         let list = read_text(&folder.join(&path)).with_context(|| format!("{name} names a list of holidays"))?;
         holidays.insert(path, list);
     }
     let rules = AccessText { text, holidays };
     check(&name, &SiteAccess { version: u64::MAX, by: String::new(), since_ms: 0, rules: Some(rules.clone()) })?;
     Ok(rules)
+}
+
+/// Fails unless a path stays in the folder of the file that names it. What is pushed is shown to all boards, and the command may run as root.
+fn require_inside(name: &str, path: &str) -> Result<()> {
+    match Path::new(path).components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir)) {
+        true => Ok(()),
+        false => bail!(
+            "{name} names the list of holidays {path:?}: put the list into the folder of {name}, and name it without / at its beginning and without .."
+        ),
+    }
 }
 
 fn read_text(file: &Path) -> Result<String> {
@@ -115,10 +131,10 @@ fn print(
 ) -> Result<()> {
     let since = i64::try_from(since_ms).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok()).unwrap_or_default();
     writeln!(out, "# rules {version} of {site}, pushed by {by} at {}", since.strftime("%Y-%m-%dT%H:%M:%SZ"))?;
-    writeln!(out, "{}", rules.text.trim_end())?;
+    rules.text.trim_end().lines().try_for_each(|line| writeln!(out, "{}", shown(line)))?;
     for (path, list) in &rules.holidays {
         writeln!(out, "\n# the list of holidays {path:?}:")?;
-        list.lines().try_for_each(|line| writeln!(out, "#   {line}"))?;
+        list.lines().try_for_each(|line| writeln!(out, "#   {}", shown(line)))?;
     }
     Ok(())
 }
@@ -138,6 +154,11 @@ mod tests {
             missing.contains("names a list of holidays") && missing.contains("days.txt cannot be read"),
             "{missing}"
         );
+        for outside in ["/etc/hostname", "../days.txt", "days/../../x"] {
+            std::fs::write(&file, text.replace("days.txt", outside)).unwrap();
+            assert!(read(&file).unwrap_err().to_string().contains("into the folder"), "{outside}");
+        }
+        std::fs::write(&file, text).unwrap();
         std::fs::write(dir.path().join("days.txt"), "12-25 Christmas\n").unwrap();
         let rules = read(&file).unwrap();
         assert_eq!(rules.holidays["days.txt"], "12-25 Christmas\n");

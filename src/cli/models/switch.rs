@@ -136,7 +136,9 @@ fn moment(text: &str, zone: impl FnOnce() -> Result<TimeZone>) -> Result<Timesta
     }
     let local = text.parse::<DateTime>().or_else(|_| text.parse::<Date>().map(DateTime::from));
     let local = local.ok().with_context(|| {
-        format!("--after {text:?} is no time: write `all`, `asked`, 2026-12-24, 2026-12-24T06:00, or a span as in 36h")
+        format!(
+            "--after {text:?} is not a time: write `all`, `asked`, 2026-12-24, 2026-12-24T06:00, or a span as in 36h"
+        )
     })?;
     Ok(zone()?.to_timestamp(local)?)
 }

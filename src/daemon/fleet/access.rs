@@ -124,6 +124,7 @@ mod tests {
             site: "berlin".parse().unwrap(),
             version: 8,
             lockdown: None,
+            lockdown_ended_by: None,
             since_ms: 0,
             resend: BTreeMap::new(),
             access,

@@ -11,13 +11,14 @@ use thiserror::Error;
 use tokio::sync::watch;
 use tokio::task::{JoinError, spawn_blocking};
 use tokio::time::{Instant, MissedTickBehavior};
+use uuid::Uuid;
 
 use super::astray::Astray;
 use super::leader::{Beside, Leader};
 use super::lockdown::DoorOrders;
 use super::progress::{Asking, Telling};
 use super::state::{Connection, FleetState};
-use crate::daemon::fleet_office::lost;
+use crate::daemon::fleet_office::{connected, lost};
 use crate::daemon::rulebook::Rulebook;
 use crate::domain::ModelId;
 use crate::fleet::carrier::{Carrier, CarrierError, Link, Stored, Subject};
@@ -74,6 +75,8 @@ pub struct Identity {
     /// The office's key, to which the board seals what it says.
     pub requests: RequestPublic,
     pub model: ModelId,
+    /// Chosen when this board joined.
+    pub instance: Option<Uuid>,
 }
 
 /// A board at work.
@@ -123,10 +126,15 @@ impl BoardTask {
         if let Err(error) = self.record_access_at_start().await {
             tracing::error!(%error, "the site's rules at this start");
         }
+        connected(&*self.carrier).await;
         let mut pause = PAUSE;
         loop {
             let began = Instant::now();
             let Err(error) = self.stay().await else { continue };
+            if matches!(&error, BoardError::Task(error) if error.is_cancelled()) {
+                // The daemon ends.
+                return;
+            }
             if began.elapsed() > LONGEST_PAUSE {
                 pause = PAUSE;
             }
@@ -248,8 +256,7 @@ impl BoardTask {
         }
         if rules.orders_anew(self.rules.as_ref()) {
             let (doors, now) = (self.doors.clone(), rules.lockdown.clone());
-            let before = self.rules.as_ref().and_then(|held| held.lockdown.as_ref());
-            let ended_by = before.map_or_else(|| "office".to_owned(), |lockdown| lockdown.by.clone());
+            let ended_by = rules.ended_by().to_owned();
             if let Err(error) = spawn_blocking(move || doors.follow(now.as_ref(), &ended_by)).await? {
                 // The rules are not kept, so that the doors are asked again. Keys, people and records go on.
                 tracing::error!(%error, "a door did not follow the site's lockdown or its end; it is asked again");

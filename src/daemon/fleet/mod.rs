@@ -205,6 +205,7 @@ impl Joined {
             key: membership.key.clone(),
             requests: membership.requests,
             model: register.gallery().model().clone(),
+            instance: membership.instance,
         };
         let reader = RecordReader {
             fleet: identity.fleet,
@@ -324,6 +325,7 @@ mod tests {
             site: "berlin".parse().unwrap(),
             version: 7,
             lockdown: Some(Lockdown { group: None, by: "anna".into() }),
+            lockdown_ended_by: None,
             since_ms: 0,
             resend: Map::new(),
             access: Some(access),

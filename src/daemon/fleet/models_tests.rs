@@ -121,6 +121,7 @@ impl House {
             key: BoardKey::from_bytes(&[self.key; 32]),
             requests: RequestKey::of(&key()).public(),
             model: gallery_of_board.model().clone(),
+            instance: None,
         };
         let reader =
             RecordReader { fleet: fleet(), gallery: gallery(), model: identity.model.clone(), office: identity.office };

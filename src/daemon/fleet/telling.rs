@@ -148,6 +148,7 @@ impl BoardTask {
             doors: self.rulebook.own().doors.iter().map(|door| door.name.clone()).take(MOST_DOORS).collect(),
             at_ms: now_ms,
             clock_ahead_ms: None,
+            instance: self.identity.instance.map(|instance| instance.to_string()),
             beside,
             models_trouble: self.leader.trouble.clone(),
         };

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinError, spawn_blocking};
 use uuid::Uuid;
 
+use super::instances::Instances;
 use crate::clock::Clock;
 use crate::domain::Stamp;
 use crate::fleet::{Board, BoardKey, Gallery, Head, Site};
@@ -152,6 +153,7 @@ pub struct Office {
     pub began_ms: u64,
     /// The epoch of each gallery, and the sum of its records' versions, when the office had first read what the servers have.
     began: Mutex<BTreeMap<Gallery, (u64, u64)>>,
+    instances: Mutex<Instances>,
     /// Up to where the servers have each gallery's people.
     people: Mutex<BTreeMap<Gallery, StreamPlace>>,
 }
@@ -173,6 +175,7 @@ impl Office {
             heard: watch::Sender::new(0),
             state: Mutex::default(),
             reports: Mutex::default(),
+            instances: Mutex::default(),
             people: Mutex::default(),
         }
     }
@@ -301,6 +304,23 @@ impl Office {
     /// What boards said last.
     pub fn reports(&self) -> BTreeMap<Board, Report> {
         lock(&self.reports).clone()
+    }
+
+    /// Notes what a board calls itself, and raises the alarm if two boards have its name.
+    pub fn note_instance(&self, board: &Board, instance: &str) {
+        if lock(&self.instances).note(board, instance) {
+            tracing::error!(%board, "ALARM: two boards speak as {board}: its token was used at both. Revoke it, and invite each by a name of its own");
+        }
+    }
+
+    /// Whether two boards speak by this name.
+    pub fn are_two(&self, board: &Board) -> bool {
+        lock(&self.instances).are_two(board)
+    }
+
+    /// Forgets what a board called itself: it was shut out.
+    pub fn forget_instance(&self, board: &Board) {
+        lock(&self.instances).forget(board);
     }
 
     /// Notes what a board says. Returns whether it is new: made after what it said before, or by another board of that name.

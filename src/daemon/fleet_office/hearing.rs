@@ -67,8 +67,11 @@ impl Hearing<'_> {
             });
             let (mut heard, mut ahead, mut heads) = (Vec::new(), Vec::new(), Vec::new());
             for Heard { board, author, at_ms, said, head, rules } in opened.await? {
+                if let Some(instance) = &said.instance {
+                    self.office.note_instance(&board, instance);
+                }
                 let head_ms = head.as_ref().map_or(0, |head| head.at_ms);
-                let is_new = self.office.note_report(&board, Report { author, said, at_ms, head_ms });
+                let is_new = self.office.note_report(&board, Report { author, said: said.shown(), at_ms, head_ms });
                 if is_new {
                     ahead.extend(rules);
                     heads.extend(head.filter(|head| self.office.has_lost(head)));

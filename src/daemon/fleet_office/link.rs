@@ -22,6 +22,8 @@ const PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 /// After so many refusals of one kind and gallery, the others of that kind wait for the next minute, too.
 const REFUSALS: usize = 3;
+/// How long a first connection may take before something is said of it.
+const CONNECTS_WITHIN: Duration = Duration::from_secs(3);
 
 /// Keeps the office at the servers, and ends what was begun. Returns only when another office writes.
 pub async fn keep(office: Arc<Office>, carrier: Arc<dyn Carrier>, take_over: bool) -> LinkError {
@@ -32,6 +34,7 @@ pub async fn keep(office: Arc<Office>, carrier: Arc<dyn Carrier>, take_over: boo
 }
 
 async fn keep_there(office: &Arc<Office>, carrier: Arc<dyn Carrier>, take_over: bool) -> LinkError {
+    connected(&*carrier).await;
     let (mut pause, mut term) = (PAUSE, None);
     let mut spoken = Spoken::default();
     loop {
@@ -51,6 +54,8 @@ async fn keep_there(office: &Arc<Office>, carrier: Arc<dyn Carrier>, take_over: 
                 continue;
             }
             Err(error) if error.is_final() => return error,
+            // The process ends.
+            Err(LinkError::Task(error)) if error.is_cancelled() => std::future::pending().await,
             Err(error) => error,
         };
         if office.state() == LinkState::Online {
@@ -61,6 +66,13 @@ async fn keep_there(office: &Arc<Office>, carrier: Arc<dyn Carrier>, take_over: 
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
+}
+
+/// Waits for the first connection to the servers, for a while: until then, their absence is no trouble.
+pub async fn connected(carrier: &dyn Carrier) {
+    let mut link = carrier.link();
+    let online = link.wait_for(|link| *link == carrier::Link::Online);
+    drop(tokio::time::timeout(CONNECTS_WITHIN, online).await);
 }
 
 /// Waits until the connection to the servers is lost; why.
@@ -163,7 +175,7 @@ impl AtServers {
                         carrier.prepare(&stream).await?;
                     }
                     self.publish(true).await?;
-                    let (rows, now_ms) = (super::answers::rows_of_boards(&self.office)?, self.office.now_ms());
+                    let (rows, now_ms) = (super::confirming::rows_of_boards(&self.office)?, self.office.now_ms());
                     // One site's trouble is not the others'.
                     if let Err(error) = self.office.change(move |book| models::advance(book, &rows, now_ms)).await? {
                         tracing::error!(%error, "a site cannot go over to its other model; tried again in a minute. See that the office's folder can be written");

@@ -179,7 +179,7 @@ async fn a_lockdown_does_not_wait_until_a_gallery_is_sealed_anew() {
     let rules = |office: &Office| office.with(|book| book.rules[&berlin()].body.version);
     let before = rules(&office);
     office
-        .change(|book| book.lockdown(&berlin(), Some(crate::fleet::Lockdown { group: None, by: "anna".into() }), 1))
+        .change(|book| book.lockdown(&berlin(), crate::fleet::Lockdown { group: None, by: "anna".into() }, 1))
         .await
         .unwrap()
         .unwrap();

@@ -3,20 +3,24 @@
 //!
 //! - `desk`: what the tasks share
 //! - `link`: publishing, heads; `away`: why that ends; `reconcile` compares the servers with the store; `term`: that no other office writes
-//! - `collecting`: the boards' records; `hearing`: what boards say of themselves
+//! - `collecting`: the boards' records; `hearing`: what boards say of themselves; `instances`: whether two boards have one name
 //! - `places`: the streams of places; `revocations`: who is shut out, over the restoring of a backup
 //! - `page`: the page over the fleet, and the API that it asks; `report`: the API over the records and people of all boards
 //! - `requests`: what boards ask; `upkeep`: ending what was begun
-//! - `socket`: the process and the commands' socket; `answers` carries out what they ask; `rules`: the rules of a site; `models`: the models of sites
+//! - `socket`: the process and the commands' socket; `answers` carries out what they ask, `confirming` waits until it is confirmed
+//! - `rules`, `models` and `lockdown` of sites; `wording`: which texts are taken
 
 mod answers;
 mod away;
 mod collecting;
+mod confirming;
 mod desk;
 mod hearing;
+mod instances;
 mod link;
 #[cfg(test)]
 mod link_tests;
+mod lockdown;
 mod models;
 mod page;
 #[cfg(test)]
@@ -36,13 +40,14 @@ mod term;
 #[cfg(test)]
 mod tests;
 mod upkeep;
+mod wording;
 
 #[cfg(test)]
 pub use answers::answer;
 pub use desk::{Invitation, Issuer, IssuerError, Leaf, Office, Revoked, Revoking};
 #[cfg(test)]
 pub use link::keep;
-pub use link::lost;
+pub use link::{connected, lost};
 pub use page::OfficeApi;
 pub use report::report;
 pub use socket::{OfficeEnd, run};

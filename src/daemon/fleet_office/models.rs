@@ -2,7 +2,7 @@
 
 use crate::fleet::{Gallery, Site};
 use crate::office::fleet::protocol::{BoardModel, BoardRow, ModelsAct, ModelsStatus, Photographs, RollRow};
-use crate::office::fleet::{Book, BookError, Photographed, RollOrder, RollPhase, RollStanding};
+use crate::office::fleet::{Book, BookError, Photographed, Roll, RollOrder, RollPhase, RollStanding};
 
 /// Carries out what a command asks of a site's models. Returns what was done, in words.
 ///
@@ -13,14 +13,26 @@ pub fn lead(book: &mut Book, site: &Site, act: ModelsAct, by: &str, at_ms: u64) 
         ModelsAct::Status => String::new(),
         ModelsAct::Switch { to, share, after_ms, learn } => {
             book.begin_roll(&RollOrder { site: site.clone(), to: to.clone(), share, after_ms, learn }, by, at_ms)?;
-            format!("{site} is on its way to {to}, and goes over once {share} of 100 people have templates of it")
+            let share = if share == 100 {
+                "everybody who may enter has".to_owned()
+            } else {
+                format!("{share} % of the people who may enter have")
+            };
+            let after = if after_ms.is_some() { ", or at the moment that you named" } else { "" };
+            format!("{site} is on its way to {to}, and goes over once {share} templates of it{after}")
         }
-        ModelsAct::Cancel => match book.cancel_roll(site, by, at_ms)? {
-            RollPhase::Gathering => format!("{site} stays with its model; the templates of the other one are dropped"),
-            RollPhase::Switched => format!("{site} goes back to the model before"),
-        },
-        ModelsAct::Finish => {
-            book.finish_roll(site, at_ms)?;
+        ModelsAct::Cancel => {
+            let Roll { from, to, phase, .. } = book.cancel_roll(site, by, at_ms)?;
+            let (from, to) = (from.name, to.name);
+            match phase {
+                RollPhase::Gathering => format!("{site} stays with {from}; the templates of {to} are dropped"),
+                RollPhase::Switched => {
+                    format!("{site} goes back from {to} to {from}; the templates of {to} are kept for now")
+                }
+            }
+        }
+        ModelsAct::Finish { force } => {
+            book.finish_roll(site, force, at_ms)?;
             format!("the records of the model that {site} has left are dropped")
         }
         ModelsAct::Photographs(Photographs { name, templates, proof, labels, force }) => {

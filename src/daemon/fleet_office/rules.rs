@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::wording::check_rules;
 use crate::config::Config;
 use crate::fleet::{AccessText, Site, SiteAccess};
 use crate::office::fleet::protocol::{BoardRow, Done};
@@ -15,7 +16,9 @@ const PUSHED: &str = "rules";
 /// # Errors
 /// They are wrong; every problem, with its line.
 pub fn checked(rules: Option<AccessText>, by: &str, at_ms: u64) -> anyhow::Result<Option<Config>> {
-    check(PUSHED, &SiteAccess { version: u64::MAX, by: by.to_owned(), since_ms: at_ms, rules })
+    let config = check(PUSHED, &SiteAccess { version: u64::MAX, by: by.to_owned(), since_ms: at_ms, rules })?;
+    config.iter().try_for_each(check_rules)?;
+    Ok(config)
 }
 
 /// What was done, in words.
@@ -24,11 +27,18 @@ pub fn in_words(site: &Site, version: u64, config: Option<&Config>) -> String {
         Some(config) => {
             let (permits, schedules) = (config.permits.len(), config.schedules.len());
             format!(
-                "rules {version} of {site}: {permits} permits, {schedules} schedules; boards' own permits do not count"
+                "rules {version} of {site}: {}, {}; boards' own permits do not count",
+                counted(permits, "permit"),
+                counted(schedules, "schedule")
             )
         }
         None => format!("{site} has no rules any more: each board goes by its own permits and schedules again"),
     }
+}
+
+/// A number of things, as `2 permits`.
+fn counted(number: usize, thing: &str) -> String {
+    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
 }
 
 /// Boards that have read the rules and cannot use them have not confirmed. Adds why, and the doors that no board has.
@@ -54,7 +64,7 @@ pub fn with_notes(mut done: Done, config: Option<&Config>, boards: &[BoardRow]) 
     if !unknown.is_empty() {
         notes.push(format!("no board of the site that was heard has a door called {}", unknown.join(", ")));
     }
-    Done { confirmed, notes, ..done }
+    Done { in_force: done.in_force && done.missing.is_empty(), confirmed, notes, ..done }
 }
 
 fn doors_named(config: &Config) -> impl Iterator<Item = &str> {
@@ -85,7 +95,8 @@ mod tests {
         };
         let (one, other) = (row("one", None, &["front"]), row("other", Some("no reader"), &["side"]));
         let confirmed = vec!["one".to_owned(), "other".to_owned()];
-        let told = with_notes(Done { confirmed, ..Done::default() }, Some(&config), &[one, other]);
+        let told = with_notes(Done { confirmed, in_force: true, ..Done::default() }, Some(&config), &[one, other]);
+        assert!(!told.in_force);
         assert_eq!((told.confirmed, told.missing), (vec!["one".to_owned()], vec!["other".to_owned()]));
         assert!(told.notes[0].contains("other cannot use them") && told.notes[0].contains("no reader"));
         assert!(told.notes[1].ends_with("has a door called frnt"), "{:?}", told.notes);

@@ -106,7 +106,7 @@ async fn published(server: &MemoryServer) -> (usize, usize) {
 
 /// Invites a board to Berlin; its key.
 pub(super) async fn invited(office: &Arc<Office>, name: &str) -> BoardKey {
-    let Answer::Token { token } = ask(office, Request::Invite { site: berlin(), board: board(name) }).await else {
+    let Answer::Token { token, .. } = ask(office, Request::Invite { site: berlin(), board: board(name) }).await else {
         panic!("no token")
     };
     let byte = |at: usize| u8::from_str_radix(&token[2 * at..2 * at + 2], 16).unwrap();
@@ -174,7 +174,8 @@ async fn changes_reach_the_servers_and_are_confirmed() {
     assert_eq!((forgotten.confirmed, proof.destroyed_epoch, proof.epoch), (vec!["front".to_owned()], 1, 2));
     assert_eq!(published(&server).await, (1, 1));
     let lockdown = Request::Lockdown { site: berlin(), on: true, group: None };
-    assert_eq!(done(ask(&office, lockdown).await).confirmed, ["front"]);
+    let locked = done(ask(&office, lockdown).await);
+    assert_eq!((locked.confirmed, locked.in_force), (vec!["front".to_owned()], true));
     let Answer::Status(status) = ask(&office, Request::Status).await else { panic!() };
     assert_eq!((status.state.as_str(), status.unsent, status.sites[0].people), ("online", 0, 1));
     assert!(status.boards[0].whole && status.sites[0].lockdown.as_deref() == Some("nobody passes, by anna"));
@@ -298,7 +299,8 @@ async fn requests_are_read_carried_out_and_answered_also_by_emptied_servers() {
     let (dir, server) = (tempfile::tempdir().unwrap(), MemoryServer::default());
     let office = office(&dir, &Names::default());
     let link = at_the_servers(&office, &server);
-    let Answer::Token { token } = ask(&office, Request::Invite { site: berlin(), board: board("front") }).await else {
+    let Answer::Token { token, .. } = ask(&office, Request::Invite { site: berlin(), board: board("front") }).await
+    else {
         panic!()
     };
     let digit = |at: usize| u8::from_str_radix(&token[2 * at..2 * at + 2], 16).unwrap();

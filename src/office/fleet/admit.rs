@@ -90,7 +90,9 @@ impl Book {
             by.clone_into(&mut body.by);
         })?;
         if anew.is_empty() {
-            return Err(BookError::Refused(format!("nobody at {gallery} is {uuid}: `usher fleet people` lists all")));
+            return Err(BookError::Refused(format!(
+                "nobody at {gallery} is {uuid}: `usher fleet people` with that site lists all"
+            )));
         }
         let mut changes = more;
         changes.extend(anew.iter().map(|(record, signed)| self.trees.put_person(record, signed)));

@@ -107,11 +107,20 @@ impl Book {
         traces.begin(site, uuid, traces.of(site, &who.body.name, who.body.employee_id.as_deref()))
     }
 
-    /// Begins a site's lockdown, or ends it.
-    pub fn lockdown(&mut self, site: &Site, lockdown: Option<Lockdown>, at_ms: u64) -> Result<(), BookError> {
+    /// Begins a site's lockdown.
+    pub fn lockdown(&mut self, site: &Site, lockdown: Lockdown, at_ms: u64) -> Result<(), BookError> {
         self.people(&Gallery::from(site))?;
         self.change_rules(site, at_ms, |rules| {
-            rules.lockdown = lockdown;
+            (rules.lockdown, rules.lockdown_ended_by) = (Some(lockdown), None);
+            rules.since_ms = at_ms;
+        })
+    }
+
+    /// Ends a site's lockdown, ordered by `by`.
+    pub fn end_lockdown(&mut self, site: &Site, by: &str, at_ms: u64) -> Result<(), BookError> {
+        self.people(&Gallery::from(site))?;
+        self.change_rules(site, at_ms, |rules| {
+            (rules.lockdown, rules.lockdown_ended_by) = (None, Some(by.to_owned()));
             rules.since_ms = at_ms;
         })
     }
@@ -171,6 +180,7 @@ impl Book {
             site: site.clone(),
             version: 0,
             lockdown: None,
+            lockdown_ended_by: None,
             since_ms: at_ms,
             resend: std::collections::BTreeMap::new(),
             access: None,

@@ -27,21 +27,23 @@ impl Book {
         self.require_stranger(new)
     }
 
-    /// The one who is meant at a site: by uuid, employee id or name.
+    /// The one who is meant at a site: by uuid, whatever anybody is called, or by employee id or name.
     pub fn meant(&self, gallery: &Gallery, query: &str) -> Result<Uuid, BookError> {
         let Some(people) = self.galleries.get(gallery) else {
             return Err(BookError::Refused(format!("there is no site {gallery}: `usher fleet status` lists all")));
         };
+        if let Ok(uuid) = Uuid::parse_str(query.trim())
+            && people.enrolled().any(|(known, _)| *known == uuid)
+        {
+            return Ok(uuid);
+        }
         let named = |who: &Who| names::same(&who.body.name, query);
-        let known = |uuid: &Uuid, who: &Who| {
-            uuid.to_string() == query || who.body.employee_id.as_deref() == Some(query) || named(who)
-        };
-        let found: Vec<Uuid> =
-            people.enrolled().filter(|(uuid, who)| known(uuid, who)).map(|(uuid, _)| *uuid).collect();
+        let known = |who: &Who| who.body.employee_id.as_deref() == Some(query) || named(who);
+        let found: Vec<Uuid> = people.enrolled().filter(|(_, who)| known(who)).map(|(uuid, _)| *uuid).collect();
         match found[..] {
             [one] => Ok(one),
             [] => Err(BookError::Refused(format!(
-                "nobody at {gallery} is called {query}: `usher fleet people` lists all"
+                "nobody at {gallery} is called {query}: `usher fleet people` with that site lists all"
             ))),
             _ => {
                 let all: Vec<String> = found.iter().map(Uuid::to_string).collect();

@@ -101,6 +101,9 @@ pub struct Roll {
     pub by: String,
     /// When the phase began, in milliseconds since 1970.
     pub since_ms: u64,
+    /// Whether it leads back, after a switch that was cancelled.
+    #[serde(default)]
+    pub back: bool,
 }
 
 /// How far a gallery is.

@@ -1,7 +1,7 @@
 //! What the fleet's office knows and does: the only writer of who may pass at which site. Its store is the truth; the servers only carry. The process
 //! is in [`crate::daemon::fleet_office`].
 //!
-//! - `protocol`: what commands ask and what the office answers
+//! - `protocol`: what commands ask and what the office answers; `rolls`: about models
 //! - `key_file`: the galleries' keys, beside the store
 //! - `kept`: what the store holds of people, boards and rules
 //! - `book`: people, boards and rules in memory, and what the servers do not have yet
@@ -9,7 +9,7 @@
 //! - `restored`: going on from a backup
 //! - `faces`: whether a new face or name is somebody's already
 //! - `admit`: taking somebody in, and saying something new of them; `requests`: what boards ask
-//! - `mail`: opening what boards say; `told`: what that is; `author`: whose key sealed it
+//! - `mail`: opening what boards say; `told`: what that is, `shown` on a screen; `author`: whose key sealed it
 //! - `changes`: enrolling, forgetting, lockdowns, boards, new epochs
 //! - `collected`: the records of all boards; `taking`: how they come in; `mark`: how far those of a board are here; `erase`: without those who were
 //!   forgotten, whom `traces` finds; `feed`: which are new, for copies elsewhere;
@@ -45,6 +45,8 @@ mod requests;
 #[cfg(test)]
 mod requests_tests;
 mod restored;
+mod rolls;
+mod shown;
 mod taking;
 #[cfg(test)]
 pub(crate) mod tests;

@@ -14,6 +14,8 @@ use crate::fleet::{Gallery, ModelName, PersonBody, Site, SiteModels, SiteRules};
 use crate::office::switch::{Catalogue, ModelCard, SwitchError};
 use crate::store::Change;
 
+/// People whom an answer names; of the others it tells the number.
+const MOST_NAMED: usize = 10;
 /// Dropped models that are remembered of a gallery.
 const MOST_DROPPED: usize = 16;
 /// How long the old records are kept after the switch at least, in milliseconds: a way back.
@@ -78,6 +80,12 @@ impl Book {
         if !(1..=100).contains(&order.share) {
             return Err(BookError::Refused("a share is 1 to 100 of a hundred people".into()));
         }
+        if order.after_ms.is_some_and(|after| after <= at_ms) {
+            return Err(BookError::Refused(format!(
+                "that moment is over: {} would go over at once, whoever has templates of the new model. Name a later one",
+                order.site
+            )));
+        }
         let kept = self.people(&gallery)?.kept.clone();
         let nobody = || BookError::Refused(format!("nobody is enrolled at {}: there is nothing to switch", order.site));
         let current = kept.model.clone().ok_or_else(nobody)?;
@@ -113,30 +121,53 @@ impl Book {
         self.announce_models(&gallery, at_ms)
     }
 
-    /// Stays with the old model and drops what there is of the new one; or after the switch, goes back.
-    pub fn cancel_roll(&mut self, site: &Site, by: &str, at_ms: u64) -> Result<RollPhase, BookError> {
+    /// Stays with the old model and drops what there is of the new one; or after the switch, goes back, once. Returns the way as it was.
+    pub fn cancel_roll(&mut self, site: &Site, by: &str, at_ms: u64) -> Result<Roll, BookError> {
         let gallery = Gallery::from(site);
         let roll = self.roll_of(&gallery)?;
         match roll.phase {
             RollPhase::Gathering => self.drop_beside(&gallery, at_ms)?,
+            RollPhase::Switched if roll.back => {
+                return Err(BookError::Refused(format!(
+                    "{site} goes back to {} already: no other way is left to cancel. To go to {} again, wait until that is over, or finish it \
+                     (`usher fleet models finish`), and then switch",
+                    roll.to.name, roll.from.name
+                )));
+            }
             RollPhase::Switched => {
-                let back = Roll { from: roll.to.clone(), to: roll.from.clone(), by: by.to_owned(), ..roll.clone() };
+                let (from, to) = (roll.to.clone(), roll.from.clone());
+                let back = Roll { from, to, by: by.to_owned(), back: true, ..roll.clone() };
                 self.go_over(&gallery, back, at_ms)?;
             }
         }
-        Ok(roll.phase)
+        Ok(roll)
     }
 
-    /// Drops the records of the model that the site comes from, although boards may still compare by it.
-    pub fn finish_roll(&mut self, site: &Site, at_ms: u64) -> Result<(), BookError> {
+    /// Drops the records of the model that the site comes from, although boards may still compare by it; and, if the operator insists, although
+    /// somebody has templates of that one alone.
+    pub fn finish_roll(&mut self, site: &Site, force: bool, at_ms: u64) -> Result<(), BookError> {
         let gallery = Gallery::from(site);
         let roll = self.roll_of(&gallery)?;
-        match roll.phase {
-            RollPhase::Switched => self.drop_beside(&gallery, at_ms),
-            RollPhase::Gathering => Err(BookError::Refused(format!(
+        if roll.phase == RollPhase::Gathering {
+            return Err(BookError::Refused(format!(
                 "{site} has not switched yet: nothing is dropped before, unless the switch is cancelled"
-            ))),
+            )));
         }
+        let left = self.roll_standing(&gallery).map(|standing| standing.left).unwrap_or_default();
+        if !left.is_empty() && !force {
+            return Err(BookError::MayForce(format!(
+                "{} has templates of {} alone, and no door would know them by face any more: {}. Give them templates of {} first \
+                 (`usher fleet models photographs`), or go back (`usher fleet models cancel`)",
+                match left.len() {
+                    1 => "one person".to_owned(),
+                    people => format!("each of {people} people"),
+                },
+                roll.from.name,
+                some_of(&left),
+                roll.to.name
+            )));
+        }
+        self.drop_beside(&gallery, at_ms)
     }
 
     /// Does what is due at `at_ms`: switches the gallery, or drops the old records. `models` are those that the site's boards compare by, one for each
@@ -161,7 +192,9 @@ impl Book {
             }
             RollPhase::Switched => {
                 let switched = |model: &Option<String>| model.as_deref() == Some(roll.to.model.as_str());
-                let over = at_ms.saturating_sub(roll.since_ms) >= KEPT_MS && models.iter().all(switched);
+                // Whoever has templates of the old model alone would have none any more: an operator decides that.
+                let over =
+                    at_ms.saturating_sub(roll.since_ms) >= KEPT_MS && models.iter().all(switched) && left.is_empty();
                 if over {
                     tracing::info!(%gallery, from = %roll.from.model, "all boards have switched: the old records are dropped");
                     self.drop_beside(gallery, at_ms)?;
@@ -278,7 +311,7 @@ impl Book {
         let roll = beside.map(|beside| {
             let (from, to) = if switched { (beside, current.clone()) } else { (current.clone(), beside) };
             let phase = if switched { RollPhase::Switched } else { RollPhase::Gathering };
-            Roll { from, to, phase, share: 100, after_ms: None, learn, by, since_ms: rules.since_ms }
+            Roll { from, to, phase, share: 100, after_ms: None, learn, by, since_ms: rules.since_ms, back: false }
         });
         self.keep_roll(&gallery, |kept| {
             kept.model = Some(current.model.clone());
@@ -313,7 +346,7 @@ impl Book {
     pub(super) fn roll_of(&self, gallery: &Gallery) -> Result<Roll, BookError> {
         let none = || {
             BookError::Refused(format!(
-                "{gallery} is on no way to another model: begin with `usher fleet models switch`"
+                "{gallery} is not on the way to another model: `usher fleet models switch` begins that"
             ))
         };
         self.people(gallery)?.kept.roll.clone().ok_or_else(none)
@@ -378,7 +411,16 @@ fn begun(order: &RollOrder, by: &str, at_ms: u64) -> Roll {
         learn: order.learn,
         by: by.to_owned(),
         since_ms: at_ms,
+        back: false,
     }
+}
+
+/// The first names of a list, and how many more there are.
+fn some_of(names: &[String]) -> String {
+    let more = names.len().saturating_sub(MOST_NAMED);
+    let named: Vec<&str> = names.iter().take(MOST_NAMED).map(String::as_str).collect();
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("{}{more}", named.join(", "))
 }
 
 fn remembering(mut kept: KeptGallery, gone: ModelId) -> KeptGallery {

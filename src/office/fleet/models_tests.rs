@@ -99,7 +99,7 @@ fn a_site_goes_over_at_its_share_and_the_old_records_are_dropped_in_the_end() {
     let dir = tempfile::tempdir().unwrap();
     let (mut book, [ada, bob, eve]) = book(dir.path());
     let lockdown_since = book.rules[&berlin()].body.since_ms;
-    assert!(refused(take(&mut book, ada, 0.0)).contains("on no way"));
+    assert!(refused(take(&mut book, ada, 0.0)).contains("not on the way"));
     book.begin_roll(&order(66), "anna", 5).unwrap();
     assert_eq!(said(&book), ("net".into(), Some("new".into()), false));
     assert!(!advance(&mut book, ["net", "net"], 6));
@@ -178,17 +178,19 @@ fn a_cancelled_way_leads_back_before_and_after_the_switch() {
     assert!(refused(book.begin_roll(&RollOrder { to: "net".into(), ..order(50) }, "anna", 5)).contains("already"));
     assert!(refused(book.begin_roll(&RollOrder { to: "other".into(), ..order(50) }, "anna", 5)).contains("no model"));
     assert!(refused(book.begin_roll(&order(0), "anna", 5)).contains("1 to 100"));
+    let over = RollOrder { after_ms: Some(5), ..order(100) };
+    assert!(refused(book.begin_roll(&over, "anna", 5)).contains("over"));
     book.begin_roll(&order(100), "anna", 5).unwrap();
     take(&mut book, ada, 0.0).unwrap();
     let first = book.galleries[&gallery()].beside.entries[&ada].record.version();
     book.cancel_roll(&berlin(), "anna", 6).unwrap();
     assert_eq!(said(&book), ("net".into(), None, true));
-    assert!(refused(book.cancel_roll(&berlin(), "anna", 6)).contains("no way"));
+    assert!(refused(book.cancel_roll(&berlin(), "anna", 6)).contains("not on the way"));
     // Begun again: an old record of the new model, which a server may have kept, is older than the new one.
     book.begin_roll(&RollOrder { after_ms: Some(50), ..order(100) }, "anna", 7).unwrap();
     take(&mut book, ada, 0.0).unwrap();
     assert!(book.galleries[&gallery()].beside.entries[&ada].record.version() > first);
-    assert!(refused(book.finish_roll(&berlin(), 7)).contains("not switched"));
+    assert!(refused(book.finish_roll(&berlin(), true, 7)).contains("not switched"));
     assert!(!advance(&mut book, ["net", "net"], 49) && advance(&mut book, ["net", "net"], 50));
     // Somebody who came after the switch, by the new model alone, is not lost on the way back.
     let newcomer = Enrolment { model: "new".into(), templates: vec![of_new(270.0)], ..somebody("Mia", 0.0) };
@@ -197,7 +199,13 @@ fn a_cancelled_way_leads_back_before_and_after_the_switch() {
     assert_eq!(said(&book), ("net".into(), Some("new".into()), true));
     assert_eq!((head(&book).model.as_str(), head(&book).count), ("net", 4));
     assert_eq!(book.roll_standing(&gallery()).unwrap().left, ["Mia"]);
-    book.finish_roll(&berlin(), 61).unwrap();
+    let again = refused(book.cancel_roll(&berlin(), "anna", 60));
+    assert!(again.contains("goes back to net already"), "{again}");
+    // Mia's only templates are not dropped, unless somebody insists.
+    let only = book.finish_roll(&berlin(), false, 61).unwrap_err();
+    assert!(only.may_force() && only.to_string().contains("Mia"), "{only}");
+    assert!(!advance(&mut book, ["net", "net"], 60 + KEPT_MS));
+    book.finish_roll(&berlin(), true, 61).unwrap();
     assert_eq!((said(&book).0, head(&book).beside.is_none()), ("net".into(), true));
 }
 

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::feed::FeedPlace;
+pub use super::rolls::{ModelsAct, Photographs, RollRow};
 pub use super::told::{BesideReport, BoardReport, JournalMessage, MOST_DOORS};
 use crate::fleet::{AccessText, Board, FleetId, Site, SiteAccess};
 
@@ -57,46 +58,6 @@ pub enum Request {
     Journal { board: Option<Board>, after: Option<Position> },
 }
 
-/// What is to be done about a site's models.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum ModelsAct {
-    /// How far it is.
-    Status,
-    /// Begins the way to a model of the manifest, or changes its settings.
-    Switch {
-        to: String,
-        /// The site goes over once this many of a hundred people have templates of the new model.
-        share: u8,
-        /// Or after this moment, in milliseconds since 1970.
-        after_ms: Option<u64>,
-        /// Whether doors make templates of the new model.
-        learn: bool,
-    },
-    /// Stays with the old model, or goes back to it.
-    Cancel,
-    /// Drops the old records, although boards may still compare by them.
-    Finish,
-    /// Gives somebody who is enrolled templates of the new model from photographs.
-    Photographs(Photographs),
-}
-
-/// Templates of the new model for somebody who is enrolled.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Photographs {
-    /// The name, employee id or uuid.
-    pub name: String,
-    /// Of the new model, as [`crate::gallery::write_template`] writes them.
-    pub templates: Vec<Vec<u8>>,
-    /// The same faces by the model in force.
-    pub proof: Vec<Vec<u8>>,
-    /// What each template was made from.
-    pub labels: Vec<String>,
-    /// Take them even if they do not look like the person.
-    pub force: bool,
-}
-
 /// Somebody to be enrolled.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -136,6 +97,8 @@ pub enum Answer {
     /// The token for a board, which is secret.
     Token {
         token: String,
+        /// Whether the site begins with this board.
+        begins: bool,
     },
     /// A leaf server's files are there.
     Leaf {
@@ -144,6 +107,8 @@ pub enum Answer {
         boards: Vec<Board>,
         /// Why the servers still admit the leaf that this one replaces.
         still_admitted: Option<String>,
+        /// Whether no board of the site was invited yet.
+        begins: bool,
     },
     Status(OfficeStatus),
     Models(ModelsStatus),
@@ -179,10 +144,16 @@ pub struct Done {
     pub what: String,
     /// Whether the servers have it. Otherwise it goes out when they can be reached.
     pub sent: bool,
+    /// Whether all boards that it concerns have confirmed it; of a lockdown and of rules, one at least.
+    #[serde(default)]
+    pub in_force: bool,
     /// Boards that have confirmed it.
     pub confirmed: Vec<String>,
     /// Boards that have not yet.
     pub missing: Vec<String>,
+    /// Boards that were invited and never heard. They are not waited for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unheard: Vec<String>,
     /// What the operator should know besides, each in a line.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
@@ -273,26 +244,6 @@ pub struct ModelsStatus {
     pub boards: Vec<BoardModel>,
 }
 
-/// The way of a site to another model.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RollRow {
-    pub from: String,
-    pub to: String,
-    /// Whether the site has gone over. Boards follow.
-    pub switched: bool,
-    /// The site goes over once this many of a hundred people have templates of the new model.
-    pub share: u8,
-    /// Or after this moment, in milliseconds since 1970.
-    pub after_ms: Option<u64>,
-    /// Whether doors make templates of the new model.
-    pub learn: bool,
-    pub by: String,
-    /// People who may enter and have templates of the new model.
-    pub moved: usize,
-    /// The names of the others who may enter.
-    pub left: Vec<String>,
-}
-
 /// The model of a board.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BoardModel {
@@ -315,6 +266,12 @@ pub struct BoardRow {
     pub revoked: bool,
     /// What the board last said; `None` if it was never heard.
     pub said: Option<BoardReport>,
+    /// Whether it was heard since it was invited, if only before the office's start.
+    #[serde(default)]
+    pub joined: bool,
+    /// Whether two boards speak by this name: one token was used twice.
+    #[serde(default)]
+    pub twice: bool,
     /// How long ago that was, by the servers' clock, in seconds.
     pub heard_s: Option<u64>,
     /// Whether it holds the office's list of people.
@@ -344,7 +301,7 @@ impl BoardRow {
     /// Whether nobody needs to look after the board.
     pub fn is_well(&self) -> bool {
         let in_trouble = self.said.as_ref().is_some_and(|said| said.rules_trouble.is_some());
-        self.whole && !self.gap && !self.is_silent() && !self.clock_is_off() && !in_trouble
+        self.whole && !self.gap && !self.twice && !self.is_silent() && !self.clock_is_off() && !in_trouble
     }
 }
 

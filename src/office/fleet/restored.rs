@@ -66,6 +66,7 @@ impl Book {
             rules.version = rules.version.max(there.version);
             if there.since_ms > rules.since_ms {
                 (rules.lockdown, rules.since_ms) = (there.lockdown, there.since_ms);
+                rules.lockdown_ended_by = there.lockdown_ended_by;
             }
             let since = |access: &Option<SiteAccess>| access.as_ref().map(|access| access.since_ms);
             if since(&there.access) > since(&rules.access) {
@@ -295,7 +296,7 @@ mod tests {
         assert_eq!(now(&book), SiteRules { version: 10, ..lost.clone() });
         assert!(!book.take_back_rules(signed(lost.clone()), 101).unwrap(), "another board tells the same");
         // What was ordered since counts, although it has a lower version than rules that come to light now.
-        book.lockdown(&berlin(), None, 200).unwrap();
+        book.end_lockdown(&berlin(), "anna", 200).unwrap();
         let later = SiteRules { version: 30, access: access(30, 70, text("later")), ..lost.clone() };
         assert!(book.take_back_rules(signed(later.clone()), 201).unwrap());
         let SiteRules { version, lockdown: ordered, access: said, .. } = now(&book);

@@ -81,7 +81,7 @@ fn who_may_pass_is_said_without_ordering_a_lockdown_again() {
     let unknown = refused(book.say_who_passes(&"paris".parse().unwrap(), rules("[[permit]]"), "anna", 1));
     assert!(unknown.contains("there is no site paris"), "{unknown}");
     assert!(refused(book.say_who_passes(&berlin(), None, "anna", 2)).contains("no rules of its own"));
-    book.lockdown(&berlin(), Some(Lockdown { group: None, by: "bob".into() }), 5).unwrap();
+    book.lockdown(&berlin(), Lockdown { group: None, by: "bob".into() }, 5).unwrap();
     let before = book.rules[&berlin()].body.clone();
     let version = book.say_who_passes(&berlin(), rules("[[permit]]"), "anna", 9).unwrap();
     let after = book.rules[&berlin()].body.clone();
@@ -90,7 +90,8 @@ fn who_may_pass_is_said_without_ordering_a_lockdown_again() {
     let access = after.access.clone().unwrap();
     assert_eq!((access.version, access.since_ms, &*access.by), (version, 9, "anna"));
     // A lockdown that ends later leaves them alone, and a restart, too.
-    book.lockdown(&berlin(), None, 12).unwrap();
+    book.end_lockdown(&berlin(), "eve", 12).unwrap();
+    assert_eq!(book.rules[&berlin()].body.lockdown_ended_by.as_deref(), Some("eve"));
     drop(book);
     let mut book = open(dir.path()).unwrap();
     assert_eq!(book.rules[&berlin()].body.access, Some(access));
@@ -108,7 +109,7 @@ fn what_the_office_did_is_there_after_a_restart() {
         book.enroll(somebody("Bob", 90.0), "anna").unwrap();
         book.forget(&berlin(), "Bob", 0).unwrap();
         book.end_epochs(&gallery()).unwrap();
-        book.lockdown(&berlin(), Some(Lockdown { group: None, by: "anna".into() }), 5).unwrap();
+        book.lockdown(&berlin(), Lockdown { group: None, by: "anna".into() }, 5).unwrap();
         book.galleries[&gallery()].digest.value()
     };
     let book = open(dir.path()).unwrap();
@@ -197,4 +198,15 @@ fn an_invitation_that_is_not_used_is_over_after_an_hour() {
     assert_eq!(book.overdue(hour + 1), [board("front")]);
     book.board_heard(&board("front")).unwrap();
     assert!(book.overdue(hour + 1).is_empty());
+}
+
+#[test]
+fn a_uuid_names_one_person_whatever_somebody_else_is_called() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut book = book(dir.path());
+    let ada = book.enroll(somebody("Ada", 0.0), "anna").unwrap();
+    book.enroll(somebody(&ada.to_string(), 90.0), "anna").unwrap();
+    for query in [ada.to_string(), ada.to_string().to_uppercase(), format!(" {} ", ada.simple())] {
+        assert_eq!(book.meant(&gallery(), &query).unwrap(), ada, "{query}");
+    }
 }

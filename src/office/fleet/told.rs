@@ -65,6 +65,9 @@ pub struct BoardReport {
     /// Its clock when it said so, in milliseconds since 1970.
     pub at_ms: i64,
     pub clock_ahead_ms: Option<i64>,
+    /// Chosen at random when it joined.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance: Option<String>,
     /// The records of the other model, while the site goes over from one to another.
     #[serde(default)]
     pub beside: Option<BesideReport>,

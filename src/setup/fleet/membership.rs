@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::files;
@@ -38,6 +39,8 @@ pub struct Membership {
     pub certificate: String,
     /// Whether these servers are the leaf of the board's site.
     pub leaf: bool,
+    /// Chosen at random by whoever joins: two boards that join with one token have different ones. `None` in a token.
+    pub instance: Option<Uuid>,
 }
 
 /// A membership as JSON, in the file and in the token.
@@ -59,6 +62,8 @@ pub(super) struct Kept {
     pub(super) credential: Credential,
     certificate: String,
     leaf: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    instance: Option<Uuid>,
 }
 
 impl Membership {
@@ -124,6 +129,7 @@ impl From<&Membership> for Kept {
             credential: membership.credential.clone(),
             certificate: membership.certificate.clone(),
             leaf: membership.leaf,
+            instance: membership.instance,
         }
     }
 }
@@ -148,6 +154,7 @@ impl Kept {
             credential: self.credential,
             certificate: self.certificate,
             leaf: self.leaf,
+            instance: self.instance,
         })
     }
 }

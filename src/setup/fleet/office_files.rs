@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -189,6 +189,7 @@ impl OfficeFiles {
             requests: RequestKey::of(&self.key).public(),
             key: key.clone(),
             leaf: leaf.is_some(),
+            instance: None,
             servers: leaf.map_or_else(|| self.secrets.servers.clone(), |server| vec![server]),
             authority: self.secrets.authority.clone(),
             certificate: self.authority()?.client(&credential)?,
@@ -290,6 +291,13 @@ impl OfficeFiles {
     fn leaf_of(&self, site: &Site) -> Option<String> {
         let leaves = self.kept_leaves.lock().unwrap_or_else(PoisonError::into_inner);
         leaves.get(site).map(|leaf| leaf.server.clone())
+    }
+
+    /// Fails if the authority's key is damaged. It is used only when a board or a leaf is invited, which is late to notice.
+    pub fn check_authority(&self) -> Result<()> {
+        self.authority()
+            .map(drop)
+            .with_context(|| format!("{} cannot be used", self.folder.join(AUTHORITY_KEY).display()))
     }
 
     fn authority(&self) -> Result<Authority> {

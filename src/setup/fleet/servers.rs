@@ -31,7 +31,9 @@ impl FromStr for ServerAddress {
 
     fn from_str(text: &str) -> Result<ServerAddress> {
         let wrong = || {
-            format!("{text:?} is no address of a server; write a name or an address, and a port if it is not {PORT}")
+            format!(
+                "{text:?} is not an address of a server; write a name or an address, and a port if it is not {PORT}"
+            )
         };
         let (host, port) = match text.rsplit_once(':') {
             Some((host, port)) if !port.ends_with(']') => (host, port.parse().ok().with_context(wrong)?),

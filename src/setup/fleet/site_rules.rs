@@ -180,7 +180,16 @@ mod tests {
 
     fn rules(version: u64, text: &str) -> SiteRules {
         let (site, resend) = ("berlin".parse().unwrap(), BTreeMap::new());
-        SiteRules { site, version, lockdown: None, since_ms: 0, resend, access: Some(access(text)), models: None }
+        SiteRules {
+            site,
+            version,
+            lockdown: None,
+            lockdown_ended_by: None,
+            since_ms: 0,
+            resend,
+            access: Some(access(text)),
+            models: None,
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use miniz_oxide::deflate::compress_to_vec;
 use miniz_oxide::inflate::decompress_to_vec_with_limit;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::files;
@@ -21,6 +22,8 @@ use super::membership::{Kept, Membership};
 pub const TOKEN_VALID: Duration = Duration::from_secs(3600);
 /// What a token begins with. The number is of its format.
 const MARK: &str = "usher-fleet-1.";
+/// What tokens of every form begin with.
+const ANY_MARK: &str = "usher-fleet-";
 /// The longest token.
 const MAX_TOKEN: usize = 16 * 1024;
 /// How many characters of a hash show that a token is whole.
@@ -79,15 +82,8 @@ pub(super) fn write(membership: &Membership, now: i64) -> Result<Zeroizing<Strin
 /// # Errors
 /// The token is damaged or too old, or the board is in a fleet already.
 pub fn join(token: &str, path: &Path, now: i64) -> Result<Membership> {
-    let membership = read(token, now)?;
-    if path.exists() {
-        let keys = path.with_extension("keys");
-        bail!(
-            "this board is in a fleet already; to leave it and join another, stop usher, and delete {} and {}",
-            path.display(),
-            keys.display()
-        );
-    }
+    let membership = Membership { instance: Some(Uuid::new_v4()), ..read(token, now)? };
+    require_free(path)?;
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.exists()) {
         files::make_folder(folder)?;
     }
@@ -95,9 +91,39 @@ pub fn join(token: &str, path: &Path, now: i64) -> Result<Membership> {
     Ok(membership)
 }
 
+/// Fails unless a membership can be written to `path`: nothing that is there is ever replaced.
+fn require_free(path: &Path) -> Result<()> {
+    let place = path.display();
+    match std::fs::symlink_metadata(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error).with_context(|| format!("{place} cannot be looked at")),
+        Ok(found) if found.is_dir() => {
+            bail!("{place} is a folder: name a file for the membership, such as {}", path.join("fleet.json").display())
+        }
+        Ok(_) => {}
+    }
+    match Membership::load(path) {
+        Ok(Membership { board, site, .. }) => bail!(
+            "this board is {board} of {site} already; to leave that fleet and join another, stop usher, and delete {place} and {}",
+            path.with_extension("keys").display()
+        ),
+        Err(error) => bail!(
+            "there is a file {place}, and it is not a membership that can be read ({error:#}): name another file, or move it away if it was one"
+        ),
+    }
+}
+
 fn read(token: &str, now: i64) -> Result<Membership> {
     const DAMAGED: &str = "the token is damaged or incomplete; copy it again, as one line";
     let token = token.trim();
+    if token.is_empty() {
+        bail!("no token was given: paste the line that `usher fleet invite` printed at the office");
+    }
+    if token.starts_with(ANY_MARK) && !token.starts_with(MARK) {
+        bail!(
+            "the token has another form than this usher reads: install the office's version of usher here, or invite the board again"
+        );
+    }
     let parts = token.strip_prefix(MARK).and_then(|rest| rest.rsplit_once('.'));
     let (body, sum) = parts.filter(|_| token.len() <= MAX_TOKEN).context(DAMAGED)?;
     if check(body) != sum {
@@ -144,17 +170,31 @@ mod tests {
         let late = join(&invited.token, &path, NOW + 3601).err().unwrap().to_string();
         assert!(late.contains("usher fleet invite"), "{late}");
         for damaged in
-            [&invited.token[..invited.token.len() - 9], &invited.token.replacen('e', "f", 1), "", "usher-fleet-1.x.y"]
+            [&invited.token[..invited.token.len() - 9], &invited.token.replacen("-1.", "-1.x", 1), "usher-fleet-1.x.y"]
         {
             let error = join(damaged, &path, NOW).err().unwrap().to_string();
             assert!(error.contains("damaged"), "{error}");
         }
+        for (other, why) in [(" ", "no token"), ("usher-fleet-2.x.y", "another form")] {
+            let error = join(other, &path, NOW).err().unwrap().to_string();
+            assert!(error.contains(why), "{error}");
+        }
         assert!(!path.exists());
+        // A folder or another file is no membership, and nothing tells anybody to delete it.
+        let other = dir.path().join("notes.txt");
+        fs::write(&other, "mine").unwrap();
+        for (place, why) in [(dir.path(), "is a folder"), (&other, "not a membership")] {
+            let error = join(&invited.token, place, NOW).err().unwrap().to_string();
+            assert!(error.contains(why) && !error.contains("delete"), "{error}");
+        }
+        assert_eq!(fs::read_to_string(&other).unwrap(), "mine");
 
         join(&format!(" {}\n", *invited.token), &path, NOW + 3600).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
         let membership = Membership::load(&path).unwrap();
         assert_eq!((membership.fleet, membership.board.as_str()), (office.fleet, "hall-2"));
+        let other = join(&invited.token, &dir.path().join("other.json"), NOW).unwrap();
+        assert!(membership.instance.is_some() && membership.instance != other.instance, "one token, two boards");
         assert_eq!(membership.office.to_bytes(), office.key.public().to_bytes());
         assert_eq!(*membership.key.to_bytes(), *key.to_bytes());
         assert_eq!(membership.credential.user().unwrap(), invited.credential);

@@ -79,14 +79,16 @@ fn confirmations(t: &Words, done: &Done) -> Markup {
     html! {
         @if !done.sent {
             p.warn { (t.get("fleet-not-sent")) }
-        } @else {
-            @if !done.confirmed.is_empty() {
-                p { span.badge.good { (t.get("fleet-confirmed")) } " " (done.confirmed.join(", ")) }
-            }
-            @if !done.missing.is_empty() {
-                p { span.badge.warn { (t.get("fleet-missing")) } " " (done.missing.join(", ")) }
-                p.soft { (t.get("fleet-missing-about")) }
-            }
+        }
+        @if !done.confirmed.is_empty() {
+            p { span.badge.good { (t.get("fleet-confirmed")) } " " (done.confirmed.join(", ")) }
+        }
+        @if !done.missing.is_empty() {
+            p { span.badge.warn { (t.get("fleet-missing")) } " " (done.missing.join(", ")) }
+            p.soft { (t.get("fleet-missing-about")) }
+        }
+        @if !done.unheard.is_empty() {
+            p { span.badge { (t.get("fleet-unheard")) } " " (done.unheard.join(", ")) }
         }
     }
 }

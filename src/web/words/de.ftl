@@ -767,6 +767,7 @@ fleet-not-sent = Die Server haben es noch nicht. Es wird übertragen, sobald sie
 fleet-confirmed = Bestätigt von
 fleet-missing = Noch nicht bestätigt von
 fleet-missing-about = Diese Geräte folgen, sobald sie verbunden sind. Die Liste der Geräte zeigt, wann das geschehen ist.
+fleet-unheard = Eingeladen, nie gehört
 fleet-proof = Was sich davon nachweisen lässt
 fleet-proof-record = Letzter Datensatz
 fleet-proof-mark = Vermerk an seiner Stelle

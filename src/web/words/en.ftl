@@ -767,6 +767,7 @@ fleet-not-sent = The servers do not have it yet. It goes out when they can be re
 fleet-confirmed = Confirmed by
 fleet-missing = Not confirmed yet by
 fleet-missing-about = These boards follow as soon as they are connected. The list of boards says when.
+fleet-unheard = Invited, never heard
 fleet-proof = What can be shown of it
 fleet-proof-record = Last record
 fleet-proof-mark = Mark in its place

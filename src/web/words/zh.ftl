@@ -757,6 +757,7 @@ fleet-not-sent = 服务器尚未收到，服务器可用后即会发送。
 fleet-confirmed = 已确认
 fleet-missing = 尚未确认
 fleet-missing-about = 这些设备连接后即会跟进，可在设备列表中查看。
+fleet-unheard = 已邀请，从未上线
 fleet-proof = 可以证明的内容
 fleet-proof-record = 最后的数据
 fleet-proof-mark = 代替它的标记

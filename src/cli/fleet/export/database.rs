@@ -44,8 +44,9 @@ impl Database {
     /// The address is wrong, the server cannot be reached or refuses, or the tables are not this version's.
     pub async fn open(address: &str, ca_file: Option<&Path>, schema: SchemaName) -> Result<Database> {
         // The parser's error does not repeat the address, which may hold a password.
-        let mut config: Config =
-            address.parse().context("--postgres is no address of a database, as in postgres://user@host/database")?;
+        let mut config: Config = address
+            .parse()
+            .context("--postgres is not an address of a database, as in postgres://user@host/database")?;
         config.application_name("usher").connect_timeout(CONNECT_WITHIN);
         if config.get_password().is_none()
             && let Ok(password) = std::env::var("PGPASSWORD")

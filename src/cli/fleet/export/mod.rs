@@ -60,6 +60,10 @@ impl Export {
             .enable_all()
             .build()
             .context("the asynchronous runtime cannot be started")?;
+        // Also where the connection does not need it.
+        if let Some(file) = &self.ca_file {
+            std::fs::File::open(file).with_context(|| format!("--ca-file {} cannot be read", file.display()))?;
+        }
         let total = tokio.block_on(async {
             let mut database = Database::open(&self.postgres, self.ca_file.as_deref(), self.schema.clone()).await?;
             copy(folder, &mut database).await
@@ -69,7 +73,7 @@ impl Export {
             true => writeln!(out, "{}", json!({ "records": records, "people": people, "boards": boards }))?,
             false => writeln!(
                 out,
-                "{records} records copied that are new or were changed; {people} people and {boards} boards are up to date"
+                "records copied that are new or were changed: {records}; up to date: people {people}, boards {boards}"
             )?,
         }
         Ok(())

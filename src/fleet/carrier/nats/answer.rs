@@ -117,7 +117,7 @@ pub(super) fn direct(raw: Raw, what: &str) -> Result<Option<Stored>, CarrierErro
     Ok(Some(Stored {
         subject,
         sequence: sequence.ok_or_else(|| garbled("Nats-Sequence is no number"))?,
-        at_ms: time.ok_or_else(|| garbled("Nats-Time-Stamp is no time"))?.as_millisecond(),
+        at_ms: time.ok_or_else(|| garbled("Nats-Time-Stamp is not a time"))?.as_millisecond(),
         payload: raw.payload,
     }))
 }

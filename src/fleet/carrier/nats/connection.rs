@@ -92,9 +92,9 @@ impl Connection {
             return Err(CarrierError::Setup { why: "no server is named".to_owned() });
         }
         let address = |server: &String| {
-            format!("tls://{server}")
-                .parse()
-                .map_err(|error| CarrierError::Setup { why: format!("{server:?} is no address of a server: {error}") })
+            format!("tls://{server}").parse().map_err(|error| CarrierError::Setup {
+                why: format!("{server:?} is not an address of a server: {error}"),
+            })
         };
         self.servers.iter().map(address).collect()
     }
