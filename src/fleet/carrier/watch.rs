@@ -47,7 +47,7 @@ impl Watch {
             self.next = self.next.saturating_add(1);
             return;
         }
-        let due = *self.due.get_or_insert_with(|| Instant::now() + wait);
+        let due = *self.due.get_or_insert_with(|| Instant::now().checked_add(wait).unwrap_or_else(Instant::now));
         let hinted = async {
             loop {
                 tokio::select! {
