@@ -10,19 +10,13 @@ use crate::fleet::carrier::{CarrierError, Message, Subject};
 use crate::fleet::{Answers, BoardRequest, RequestPlace};
 use crate::office::Which;
 
-/// After which time requests that were not answered are sent again.
-const AGAIN_AFTER: Duration = Duration::from_secs(900);
 /// How long requests are sent before rules are looked at again.
 const SENDS_FOR: Duration = Duration::from_millis(50);
 
 impl BoardTask {
     /// Sends requests to the office. Nothing waits for their answers. Servers may lose one, so those without an answer are sent again now and then.
     pub(super) async fn send_requests(&mut self, which: Which) -> Result<(), BoardError> {
-        let is_time = self.asking.all.is_none_or(|at| at.elapsed() >= AGAIN_AFTER);
-        let which = if which == Which::Changed && is_time { Which::All } else { which };
-        if which == Which::All {
-            self.asking.all = Some(Instant::now());
-        }
+        let which = self.asking.due(which, Instant::now());
         let register = self.register.clone();
         let due = spawn_blocking(move || register.requests_due(which)).await??;
         self.asking.add(due);

@@ -1,12 +1,16 @@
 //! How far the board is in telling the office: its journal, its reports and its requests.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
 use crate::fleet::{Ask, Resend};
-use crate::office::{Asked, AskedId};
+use crate::office::{Asked, AskedId, Which};
 use crate::setup::fleet::Disk;
+
+/// After which time requests that were not answered are sent again.
+const AGAIN_AFTER: Duration = Duration::from_secs(900);
 
 /// What is told, and how far.
 #[derive(Debug, Default)]
@@ -52,12 +56,22 @@ impl Telling {
 #[derive(Default)]
 pub struct Asking {
     /// When all that were not answered were sent last.
-    pub all: Option<Instant>,
+    all: Option<Instant>,
     /// At most as many as the board may have open.
     pub waiting: VecDeque<(AskedId, Asked, Ask)>,
 }
 
 impl Asking {
+    /// Which requests are sent now: all that were not answered once it is time for that.
+    pub fn due(&mut self, which: Which, now: Instant) -> Which {
+        let is_time = self.all.is_none_or(|at| now.saturating_duration_since(at) >= AGAIN_AFTER);
+        let due = if which == Which::Changed && is_time { Which::All } else { which };
+        if due == Which::All {
+            self.all = Some(now);
+        }
+        due
+    }
+
     /// Whether requests wait to be sent.
     pub fn waits(&self) -> bool {
         !self.waiting.is_empty()
@@ -68,5 +82,36 @@ impl Asking {
         let ids: BTreeSet<AskedId> = due.iter().map(|(id, ..)| *id).collect();
         self.waiting.retain(|(id, ..)| !ids.contains(id));
         self.waiting.extend(due);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::domain::{Actor, PersonId};
+    use crate::fleet::RequestKind;
+    use crate::office::Wish;
+
+    #[test]
+    fn a_request_takes_the_place_of_one_that_waits_and_all_are_sent_again_now_and_then() {
+        let one = |uuid: u128, number: u64| {
+            let (id, by) =
+                (AskedId { kind: RequestKind::Person, uuid: Uuid::from_u128(uuid) }, Actor::Fleet("anna".into()));
+            let asked = Asked { wish: Wish::Disable { person: PersonId(1) }, by, number, sent: None, verdict: None };
+            (id, asked, Ask::Disable)
+        };
+        let mut asking = Asking::default();
+        asking.add(vec![one(1, 1), one(2, 2)]);
+        asking.add(vec![one(1, 3)]);
+        let numbers: Vec<u64> = asking.waiting.iter().map(|(_, asked, _)| asked.number).collect();
+        assert_eq!((numbers, asking.waits()), (vec![2, 3], true));
+        let now = Instant::now();
+        assert_eq!(asking.due(Which::New, now), Which::New);
+        assert_eq!(asking.due(Which::All, now), Which::All);
+        assert_eq!(asking.due(Which::Changed, now + AGAIN_AFTER / 2), Which::Changed);
+        assert_eq!(asking.due(Which::Changed, now + AGAIN_AFTER), Which::All);
+        assert_eq!(asking.due(Which::Changed, now + AGAIN_AFTER), Which::Changed);
     }
 }

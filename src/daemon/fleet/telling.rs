@@ -181,3 +181,49 @@ fn without_content(record: &Record) -> Record {
 fn message_id(record: &Record, asked: Option<u64>) -> String {
     asked.map_or_else(|| record.id.to_string(), |number| format!("{}-{number}", record.id))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::*;
+    use crate::domain::{DaemonEvent, Stamp};
+    use crate::ledger::Journal;
+    use crate::store::Store;
+
+    #[test]
+    fn a_record_that_is_too_long_keeps_its_place_and_has_another_id_when_it_is_asked_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let journal = Journal::open(&Store::open(dir.path()).unwrap()).unwrap();
+        let event = Event::Daemon(DaemonEvent::Stopped { reason: "long ".repeat(MAX_SAID) });
+        let record = journal.append(&event, &Stamp::at(SystemTime::now())).unwrap();
+        assert!(record.to_json().to_string().len() > MAX_SAID);
+        let json = without_content(&record).to_json();
+        assert!(json.to_string().len() < 2000);
+        let short = Record::from_json(&json).unwrap();
+        assert_eq!((short.seq, short.id, short.hash, short.previous), (1, record.id, record.hash, record.previous));
+        assert!(short.erased && short.kind == record.kind && short.content.event().is_none());
+        let id = record.id.to_string();
+        assert_eq!((message_id(&record, None), message_id(&record, Some(7))), (id.clone(), format!("{id}-7")));
+    }
+
+    #[test]
+    fn a_board_tells_its_rules_while_the_servers_have_others_that_are_not_newer() {
+        let mut telling = Telling::default();
+        telling.saw_rules(true, b"of the same version, before anything is held");
+        assert!(telling.others);
+        telling.holds_rules(b"seven");
+        assert!(!telling.others);
+        telling.saw_rules(true, b"seven");
+        assert!(!telling.others);
+        telling.saw_rules(true, b"another seven");
+        assert!(telling.others);
+        telling.saw_rules(false, b"five");
+        assert!(telling.others);
+        telling.holds_rules(b"nine");
+        assert!(!telling.others);
+        // Numbers rise although the clock is set back.
+        let numbers = [500, 400, 900].map(|now_ms| telling.next(now_ms));
+        assert_eq!(numbers, [500, 501, 900]);
+    }
+}
