@@ -91,7 +91,7 @@ async fn a_restored_office_whose_servers_are_empty_goes_on_above_what_a_board_pr
     let first = office(&dir, &Names::default());
     let link = at_the_servers(&first, &server);
     ask(&first, Request::Lockdown { site: berlin(), on: true, group: None }).await;
-    ask(&first, Request::Enroll(somebody("Bob", 90.0))).await;
+    first.change(|book| book.enroll(somebody("Bob", 90.0), "anna")).await.unwrap().unwrap();
     let newest = async |subject: Subject| carrier.newest(&subject).await.ok().flatten().map(|stored| stored.payload);
     let head = async || {
         let signed = newest(Subject::head(&gallery())).await?;
