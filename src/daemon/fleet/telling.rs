@@ -206,24 +206,4 @@ mod tests {
         let id = record.id.to_string();
         assert_eq!((message_id(&record, None), message_id(&record, Some(7))), (id.clone(), format!("{id}-7")));
     }
-
-    #[test]
-    fn a_board_tells_its_rules_while_the_servers_have_others_that_are_not_newer() {
-        let mut telling = Telling::default();
-        telling.saw_rules(true, b"of the same version, before anything is held");
-        assert!(telling.others);
-        telling.holds_rules(b"seven");
-        assert!(!telling.others);
-        telling.saw_rules(true, b"seven");
-        assert!(!telling.others);
-        telling.saw_rules(true, b"another seven");
-        assert!(telling.others);
-        telling.saw_rules(false, b"five");
-        assert!(telling.others);
-        telling.holds_rules(b"nine");
-        assert!(!telling.others);
-        // Numbers rise although the clock is set back.
-        let numbers = [500, 400, 900].map(|now_ms| telling.next(now_ms));
-        assert_eq!(numbers, [500, 501, 900]);
-    }
 }
