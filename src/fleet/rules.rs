@@ -39,13 +39,26 @@ pub struct SiteRules {
     pub models: Option<SiteModels>,
 }
 
-/// What the office asks a board to send again.
+/// What the office asks a board to send again. In JSON both numbers are in a list: rules may ask each board of a site.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "(u64, u64)", into = "(u64, u64)")]
 pub struct Resend {
-    /// The number of the first record, in the board's journal.
+    /// The number of the first record, in the board's journal; of ten digits at most.
     pub from: u64,
     /// The version of the rules in which this was asked: where records were lost again, they are asked for again, with another one.
     pub number: u64,
+}
+
+impl From<(u64, u64)> for Resend {
+    fn from((from, number): (u64, u64)) -> Resend {
+        Resend { from, number }
+    }
+}
+
+impl From<Resend> for (u64, u64) {
+    fn from(resend: Resend) -> (u64, u64) {
+        (resend.from, resend.number)
+    }
 }
 
 /// Who may pass where and when, as the office said it last.
@@ -202,7 +215,7 @@ mod tests {
     fn rules_for_the_most_boards_can_be_signed() {
         let lockdown = Some(Lockdown { group: Some("guards".into()), by: "anna".into() });
         let board = |n: usize| format!("a-board-with-a-rather-long-{n:05}").parse().unwrap();
-        let resend = (0..MAX_RESENDS).map(|n| (board(n), Resend { from: u64::MAX, number: u64::MAX })).collect();
+        let resend = (0..MAX_RESENDS).map(|n| (board(n), Resend { from: 9_999_999_999, number: u64::MAX })).collect();
         let longest = access(&"x".repeat(MAX_ACCESS - access("").length()));
         assert_eq!(longest.length(), MAX_ACCESS);
         let whole = SiteRules { lockdown, resend, access: Some(longest), ..rules("berlin", 1) };

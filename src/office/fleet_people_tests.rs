@@ -265,12 +265,15 @@ fn applies_records_until_killed() {
     let office = Office::new();
     let mut board = Board::open(Path::new(&folder), &office);
     for round in 0_u64.. {
-        let next = |uuid: u128| {
-            let held = board.replica.holding().entry(Uuid::from_u128(uuid)).unwrap();
-            let version = held.map_or(1, |held| held.version + 1);
+        // Whoever was forgotten does not come back: somebody else does.
+        let next = |first: u128| {
+            let entry = |uuid: u128| board.replica.holding().entry(Uuid::from_u128(uuid)).unwrap();
+            let is_there = |uuid: &u128| entry(*uuid).is_none_or(|held| held.state != EntryState::Forgotten);
+            let uuid = (first..).step_by(7).find(is_there).unwrap();
+            let version = entry(uuid).map_or(1, |held| held.version + 1);
             let record = match version % 4 {
                 0 => office.forgotten(uuid, version),
-                _ => office.person(uuid, version, &body(&format!("version {version}"), uuid as f32 * 20.0)),
+                _ => office.person(uuid, version, &body(&format!("version {version}"), first as f32 * 20.0)),
             };
             (uuid, record)
         };

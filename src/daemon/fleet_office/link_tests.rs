@@ -197,7 +197,8 @@ async fn reports_are_read_on_from_the_last_one() {
     let front = invited(&office, "front").await;
     let subject = Subject::board(&berlin(), &board("front"));
     for people in 1..=4 {
-        let report = BoardReport { people, at_ms: i64::try_from(people).unwrap(), ..BoardReport::default() };
+        let (number, at_ms) = (people, i64::try_from(people).unwrap());
+        let report = BoardReport { people, number, at_ms, ..BoardReport::default() };
         server.carrier().publish(said(&front, &subject, &report)).await.unwrap();
         eventually("the report", async || {
             let reports = office.reports();

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::author::Author;
 use super::feed::{Feed, FeedPlace};
-use super::history::History;
+use super::history::{History, NUMBERS};
 use super::kept::KeptError;
 use super::mark::Mark;
 use super::protocol::{BoardReport, Changes, CollectedRecord, JournalMessage, Position};
@@ -155,6 +155,10 @@ impl Collected {
     /// # Errors
     /// The store cannot be read.
     pub fn missing(&self, board: &str, mark: &Mark, said: &BoardReport) -> Result<Option<u64>, KeptError> {
+        // No journal gets so far.
+        if said.sent.max(said.first) >= NUMBERS {
+            return Ok(mark.missing());
+        }
         if let Some(from) = mark.missing_of(said.sent, said.first) {
             return Ok(Some(from));
         }
