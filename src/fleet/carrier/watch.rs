@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::{FutureExt, Stream, StreamExt};
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::Link;
 
@@ -28,15 +28,15 @@ pub struct Watch {
     link: watch::Receiver<Link>,
     /// Which of [`AGAIN`] is next.
     next: usize,
-    /// When that is. It stays when a wait is cancelled: something else that is always ready must not put it off.
-    due: Option<Instant>,
+    /// Since when it is waited for. It stays when a wait is cancelled: something else that is always ready must not put the reading off.
+    since: Option<Instant>,
     open: bool,
 }
 
 impl Watch {
     /// A watch that is told by `hints`, and by each new connection.
     pub(super) fn new(hints: Pin<Box<dyn Stream<Item = ()> + Send>>, link: watch::Receiver<Link>) -> Watch {
-        Watch { hints, link, next: 0, due: None, open: true }
+        Watch { hints, link, next: 0, since: None, open: true }
     }
 
     /// Waits until there may be news, at most 10 seconds. The first call returns at once. Each message, and each new connection, ends the wait
@@ -47,7 +47,7 @@ impl Watch {
             self.next = self.next.saturating_add(1);
             return;
         }
-        let due = *self.due.get_or_insert_with(|| Instant::now().checked_add(wait).unwrap_or_else(Instant::now));
+        let wait = wait.saturating_sub(self.since.get_or_insert_with(Instant::now).elapsed());
         let hinted = async {
             loop {
                 tokio::select! {
@@ -64,8 +64,8 @@ impl Watch {
                 }
             }
         };
-        let woken = timeout_at(due, hinted).await;
-        self.due = None;
+        let woken = timeout(wait, hinted).await;
+        self.since = None;
         match woken {
             Ok(()) => {
                 for _ in 0..HINTS {
