@@ -11,6 +11,7 @@
 mod alone;
 mod attacker;
 mod cluster;
+mod commands;
 mod cut;
 mod doors;
 mod leaf;

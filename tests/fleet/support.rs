@@ -132,6 +132,11 @@ impl Office {
     /// Invites a house as a board of Berlin, and lets it join.
     pub fn joined(&self, house: House, board: &str) -> House {
         let token = self.usher(&["invite", "--site", "berlin", "--board", board]);
+        self.joined_with(house, &token)
+    }
+
+    /// Lets a house join with a token.
+    pub fn joined_with(&self, house: House, token: &str) -> House {
         let membership = house.path("membership.json").display().to_string();
         let mut command = house.command(&["fleet", "join", "--membership", &membership]);
         let mut join = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
