@@ -152,7 +152,7 @@ async fn the_page_shows_the_fleet_and_acts_on_it() {
     let on = [("on", "true"), ("group", " guards ")];
     let (status, page) = anna.submit("/fleet", "/fleet/sites/berlin/lockdown", &on).await;
     assert_eq!(status, StatusCode::OK, "{page}");
-    for text in ["only guards passes", "Confirmed by", "front", "Not confirmed yet by", "back"] {
+    for text in ["only the group guards passes", "Confirmed by", "front", "Invited, never heard", "back"] {
         assert!(page.contains(text), "{text}: {page}");
     }
     let lockdown = |office: &Arc<Office>| office.with(|book| book.rules[&berlin()].body.lockdown.clone());

@@ -164,9 +164,13 @@ async fn changes_reach_the_servers_and_are_confirmed() {
         Answer::Done(done) => done,
         other => panic!("{other:?}"),
     };
-    let Done { sent, confirmed, missing, .. } = done(ask(&office, Request::Enroll(somebody("Ada", 0.0))).await);
-    assert_eq!((sent, confirmed, missing), (true, vec!["front".to_owned()], vec![]));
-    done(ask(&office, Request::Enroll(somebody("Bob", 90.0))).await);
+    // A board that was never heard is not waited for.
+    let first = done(ask(&office, Request::Enroll(somebody("Ada", 0.0))).await);
+    assert!(first.sent && first.missing.is_empty());
+    eventually("the board", async || office.reports().contains_key(&board("front")).then_some(())).await;
+    let Done { sent, confirmed, missing, unheard, .. } =
+        done(ask(&office, Request::Enroll(somebody("Bob", 90.0))).await);
+    assert_eq!((sent, confirmed, missing, unheard), (true, vec!["front".to_owned()], vec![], vec![]));
     assert_eq!(published(&server).await, (2, 0));
     let forget = Request::Forget { site: berlin(), name: "Bob".into() };
     let forgotten = done(ask(&office, forget).await);
@@ -205,6 +209,7 @@ async fn a_board_that_is_never_at_rest_confirms_by_how_far_it_has_read() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     });
+    eventually("the board", async || office.reports().contains_key(&board("front")).then_some(())).await;
     for (name, degrees) in [("Ada", 0.0), ("Bob", 90.0)] {
         let Answer::Done(done) = ask(&office, Request::Enroll(somebody(name, degrees))).await else { panic!("{name}") };
         assert_eq!((done.confirmed, done.missing), (vec!["front".to_owned()], vec![]), "{name}");
