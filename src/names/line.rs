@@ -42,7 +42,7 @@ pub fn check_line(text: &str, most: usize) -> Result<(), LineFault> {
 /// direction of writing, are written out (`\u{1b}`).
 pub fn shown_line(text: &str, most: usize) -> String {
     let cut: String = text.chars().take(most).collect();
-    written_out(&cut, |c| is_order(c)).into_owned()
+    written_out(&cut, is_order).into_owned()
 }
 
 /// The same of a text of several lines, of any length.
