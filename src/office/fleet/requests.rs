@@ -14,7 +14,7 @@ use crate::fleet::{
     Answered, Answers, Ask, Board, BoardRequest, Gallery, MAX_ANSWERS, MAX_WHY, PersonBody, RequestError, RequestKey,
     RequestKind, RequestPlace, Site, Verdict,
 };
-use crate::names::{self, shown_line};
+use crate::names::{self, LONGEST_NAME, shown_line};
 use crate::store::Change;
 
 /// The most requests of one board that wait for somebody's decision, and the most bytes of them: a person with a few photographs needs some 10 KiB.
@@ -101,7 +101,7 @@ impl Book {
         let disabled = held.is_some_and(|held| held.disabled);
         let (why, sealed) = (String::new(), Vec::new());
         let kept = KeptRequest { site: site.clone(), number, at_ms, verdict: Verdict::Done, why, disabled, sealed };
-        let by = format!("{} at {board}", shown_line(&request.by, usize::MAX));
+        let by = format!("{} at {board}", shown_line(&request.by, LONGEST_NAME));
         let terms = Terms { bytes, by: &by, force: false, waits: self.decides };
         match self.carry_out(&id, &request.ask, kept.clone(), &terms) {
             Ok(()) => Ok(true),
@@ -262,7 +262,7 @@ impl Book {
         let kept = KeptRequest { at_ms, sealed: Vec::new(), ..kept };
         match decision {
             Decision::Accept { force } => {
-                let by = format!("{by}, asked by {} at {}", shown_line(&request.by, usize::MAX), id.0);
+                let by = format!("{by}, asked by {} at {}", shown_line(&request.by, LONGEST_NAME), id.0);
                 let kept = KeptRequest { verdict: Verdict::Done, why: String::new(), ..kept };
                 self.carry_out(&id, &request.ask, kept, &Terms { bytes: &bytes, by: &by, force, waits: false })?;
             }
