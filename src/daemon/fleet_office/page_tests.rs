@@ -158,7 +158,7 @@ async fn the_page_shows_the_fleet_and_acts_on_it() {
     let lockdown = |office: &Arc<Office>| office.with(|book| book.rules[&berlin()].body.lockdown.clone());
     let kept = lockdown(&fleet.office).unwrap();
     assert_eq!((kept.group.as_deref(), kept.by.as_str()), (Some("guards"), "web/admin"));
-    assert!(anna.get("/fleet").await.1.contains("only guards passes, by web/admin"));
+    assert!(anna.get("/fleet").await.1.contains("only the group guards passes, by web/admin"));
     // Shut out: nobody waits for it any more.
     let (_, page) = anna.submit("/fleet", "/fleet/boards/back/revoke", &[]).await;
     assert!(page.contains("back is shut out"), "{page}");
