@@ -148,11 +148,11 @@ fn an_office_shows_its_fleet_and_acts_on_it() {
     browser.sees("What was asked, and what was measured");
     browser.photograph("fleet-receipt");
 
-    // Locked down: the door follows before the page answers, and the board that never came is named.
+    // Locked down: the door follows before the page answers, and the board that never came is named apart.
     browser.go("/fleet");
     browser.confirm("Lock down");
     browser.sees("Confirmed by front");
-    browser.sees("Not confirmed yet by back");
+    browser.sees("Invited, never heard back");
     browser.photograph("fleet-done");
     assert_eq!(mode(&front), "lockdown");
     browser.go("/fleet");
