@@ -49,7 +49,7 @@ pub enum EntryState {
 }
 
 impl Entry {
-    /// Whether this replaces what is held. Whoever was forgotten does not come back, whatever the version: an office that was restored from a backup may
+    /// Whether this replaces what is held. Somebody who was forgotten does not come back, whatever the version: an office that was restored from a backup may
     /// not know that they were. Of two records of one version, which an honest office does not make, the same one counts at every board.
     pub fn replaces(&self, held: Option<&Entry>) -> bool {
         let is_forgotten = |entry: &Entry| entry.state == EntryState::Forgotten;

@@ -29,7 +29,7 @@ const FOLDER: &str = "/var/lib/usher-office";
 /// The variable that names another folder.
 const FOLDER_VARIABLE: &str = "USHER_OFFICE";
 
-/// The office's folder: the one that was named, else that of the environment, else the usual one. An empty name is none.
+/// The office's folder: the one on the command line, else that of `USHER_OFFICE`, else the default. An empty name counts as not given.
 pub fn office_folder(named: Option<PathBuf>) -> PathBuf {
     let of_environment = std::env::var_os(FOLDER_VARIABLE).map(PathBuf::from);
     let is_name = |folder: &PathBuf| !folder.as_os_str().is_empty();

@@ -91,7 +91,7 @@ enum Act {
         /// The site
         #[arg(long)]
         site: Site,
-        /// Drop them although somebody has templates of that model alone: no door knows them by face any more
+        /// Drop them even if some people have templates of that model alone: no door will know those people by face
         #[arg(long)]
         force: bool,
         /// Print JSON

@@ -77,7 +77,7 @@ impl Asking {
         !self.waiting.is_empty()
     }
 
-    /// Adds requests, each in the place of one about the same that still waits.
+    /// Adds requests. Each replaces a waiting one about the same person.
     pub fn add(&mut self, due: Vec<(AskedId, Asked, Ask)>) {
         let ids: BTreeSet<AskedId> = due.iter().map(|(id, ..)| *id).collect();
         self.waiting.retain(|(id, ..)| !ids.contains(id));

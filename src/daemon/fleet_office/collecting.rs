@@ -162,32 +162,13 @@ impl<'o> Collecting<'o> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::SystemTime;
-
     use super::*;
-    use crate::domain::{DaemonEvent, Event, Stamp};
     use crate::fleet::carrier::{MemoryServer, Message};
     use crate::fleet::{BoardKey, RequestKey, Resend, mail};
-    use crate::ledger::{Journal, ReadOrder};
     use crate::office::fleet::protocol::{BoardReport, JournalMessage};
-    use crate::office::fleet::tests::{berlin, board, fleet, key};
-    use crate::store::Store;
+    use crate::office::fleet::tests::{berlin, board, fleet, key, messages};
 
     const OWN: [u8; 32] = [3; 32];
-
-    /// The records of a board, as they travel.
-    fn messages(count: usize) -> Vec<JournalMessage> {
-        let dir = tempfile::tempdir().unwrap();
-        let journal = Journal::open(&Store::open(dir.path()).unwrap()).unwrap();
-        for _ in 0..count {
-            let event = Event::Daemon(DaemonEvent::Stopped { reason: "because".into() });
-            journal.append(&event, &Stamp::at(SystemTime::now())).unwrap();
-        }
-        let records = journal.list(.., ReadOrder::OldestFirst, count).unwrap();
-        let message =
-            |r: &crate::ledger::Record| JournalMessage { first: 1, ..JournalMessage::new(r.seq - 1, r.to_json()) };
-        records.iter().map(message).collect()
-    }
 
     async fn send(server: &MemoryServer, message: &JournalMessage) {
         let subject = Subject::journal(&berlin(), &board("front"));
@@ -215,7 +196,7 @@ mod tests {
         let carrier = server.carrier();
         carrier.prepare(&Stream::Journal).await.unwrap();
         let mut collecting = Collecting::new(&office, &carrier);
-        let sent = messages(5);
+        let sent: Vec<_> = messages(5).into_iter().map(|message| JournalMessage { first: 1, ..message }).collect();
         send(&server, &sent[0]).await;
         send(&server, &sent[2]).await;
         collecting.collect().await.unwrap();

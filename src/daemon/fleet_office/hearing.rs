@@ -120,7 +120,7 @@ impl Hearing<'_> {
             %gallery,
             epoch,
             count,
-            "ALARM: this office signed people that it does not know: it was restored from a backup, and the servers have lost them, too. Everybody is as              in the backup. Forget, disable and enrol again whoever was since"
+            "ALARM: this office signed people that it does not know: it was restored from a backup, and the servers have lost them, too. All people are as in the backup. Repeat what was done since: enrol, disable, forget"
         );
         Ok(())
     }

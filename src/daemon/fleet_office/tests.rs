@@ -16,18 +16,15 @@ use super::link;
 use super::term::TermError;
 use crate::clock::SystemClock;
 use crate::domain::ModelId;
-use crate::domain::{DaemonEvent, Event, Stamp};
 use crate::fleet::carrier::{Carrier, MAX_READ, MemoryServer, Message, Stream, Subject};
 use crate::fleet::{
     Answers, Ask, Board, BoardKey, BoardRequest, Head, Opened, PeopleRecord, PersonBody, RequestKey, RequestKind,
     RequestPlace, Site, SiteRules, Verdict, mail,
 };
-use crate::ledger::{Journal, ReadOrder};
 use crate::office::fleet::key_file::hex;
-use crate::office::fleet::protocol::{Answer, BoardReport, Done, Enrolment, JournalMessage, Request};
-use crate::office::fleet::tests::{berlin, board, fleet, gallery, key, open, somebody};
+use crate::office::fleet::protocol::{Answer, BoardReport, Done, Enrolment, Request};
+use crate::office::fleet::tests::{berlin, board, fleet, gallery, key, messages, open, somebody};
 use crate::office::fleet::{Collected, Decision};
-use crate::store::Store;
 
 /// Credentials that are names.
 #[derive(Clone, Default)]
@@ -245,16 +242,7 @@ async fn records_are_collected_and_lost_ones_asked_for() {
     let office = office(&dir, &Names::default());
     let link = at_the_servers(&office, &server);
     let front = invited(&office, "front").await;
-    let messages = {
-        let of_board = tempfile::tempdir().unwrap();
-        let journal = Journal::open(&Store::open(of_board.path()).unwrap()).unwrap();
-        for _ in 0..4 {
-            let event = Event::Daemon(DaemonEvent::Stopped { reason: "because".into() });
-            journal.append(&event, &Stamp::at(SystemTime::now())).unwrap();
-        }
-        let records = journal.list(.., ReadOrder::OldestFirst, 9).unwrap();
-        records.iter().map(|r| JournalMessage::new(r.seq - 1, r.to_json())).collect::<Vec<_>>()
-    };
+    let messages = messages(4);
     let (carrier, subject) = (server.carrier(), Subject::journal(&berlin(), &board("front")));
     let send = async |at: usize| {
         carrier.publish(said(&front, &subject, &messages[at])).await.unwrap();

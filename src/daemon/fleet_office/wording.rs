@@ -25,7 +25,7 @@ pub fn check(request: &Request) -> Result<(), BadText> {
     match request {
         Request::Enroll(Enrolment { name: of, employee_id, groups, model, .. }) => {
             name("name", of)?;
-            // An empty one is none.
+            // An empty text counts as not given.
             employee_id.iter().filter(|id| !id.trim().is_empty()).try_for_each(|id| name("employee id", id))?;
             groups.iter().try_for_each(|group| name("group", group))?;
             name("model", model)

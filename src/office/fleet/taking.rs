@@ -222,28 +222,14 @@ fn length(stored: &Stored) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use std::time::SystemTime;
-
     use super::*;
-    use crate::domain::{DaemonEvent, Event, Stamp};
+    use crate::domain::{DaemonEvent, Event};
     use crate::fleet::Site;
-    use crate::ledger::{Journal, ReadOrder};
     use crate::office::fleet::author::Author;
     use crate::office::fleet::history_tests::OneBoard;
     use crate::office::fleet::protocol::{BoardReport, Position};
+    use crate::office::fleet::tests::messages;
     use crate::store::Store;
-
-    /// The records of a board, as they travel.
-    fn messages(count: usize) -> Vec<JournalMessage> {
-        let dir = tempfile::tempdir().unwrap();
-        let journal = Journal::open(&Store::open(dir.path()).unwrap()).unwrap();
-        for _ in 0..count {
-            let event = Event::Daemon(DaemonEvent::Stopped { reason: "because".into() });
-            journal.append(&event, &Stamp::at(SystemTime::now())).unwrap();
-        }
-        let records = journal.list(.., ReadOrder::OldestFirst, count).unwrap();
-        records.iter().map(|record| JournalMessage::new(record.seq - 1, record.to_json())).collect()
-    }
 
     fn arrived(board: &str, messages: &[JournalMessage]) -> Vec<Arrived> {
         let (board, site): (Board, Site) = (board.parse().unwrap(), "berlin".parse().unwrap());

@@ -3,14 +3,15 @@
 use std::path::Path;
 use std::time::SystemTime;
 
-use super::protocol::Enrolment;
+use super::protocol::{Enrolment, JournalMessage};
 use super::{Book, BookError};
 use crate::access::NearEnough;
-use crate::domain::{Distance, Embedding, ModelId, Quality};
+use crate::domain::{DaemonEvent, Distance, Embedding, Event, ModelId, Quality, Stamp};
 use crate::fleet::{
     AccessText, Board, BoardKey, FleetId, Gallery, GalleryKey, Lockdown, OfficeKey, Opened, PeopleRecord, Site,
 };
 use crate::gallery::{Template, write_template};
+use crate::ledger::{Journal, ReadOrder};
 use crate::store::Store;
 
 const MODEL: &str = "net";
@@ -54,6 +55,18 @@ pub(crate) fn somebody(name: &str, degrees: f32) -> Enrolment {
         labels: vec![format!("{name}.jpg")],
         force: false,
     }
+}
+
+/// The records of a board's new journal, as they travel.
+pub(crate) fn messages(count: usize) -> Vec<JournalMessage> {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = Journal::open(&Store::open(dir.path()).unwrap()).unwrap();
+    for _ in 0..count {
+        let event = Event::Daemon(DaemonEvent::Stopped { reason: "because".into() });
+        journal.append(&event, &Stamp::at(SystemTime::now())).unwrap();
+    }
+    let records = journal.list(.., ReadOrder::OldestFirst, count).unwrap();
+    records.iter().map(|record| JournalMessage::new(record.seq - 1, record.to_json())).collect()
 }
 
 pub(crate) fn open(dir: &Path) -> Result<Book, BookError> {
